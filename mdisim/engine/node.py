@@ -1,0 +1,293 @@
+"""A device at work: one input queue, its cores, and what becomes of a task when a stage has run."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from simpy import Environment
+from simpy.events import Timeout
+
+from mdisim.engine.job import UNANSWERED, Job, Status
+from mdisim.engine.links import Link, Output
+from mdisim.policies.policy import Policy
+from mdisim.policies.scores import Floats
+from mdisim.policies.views import CONTINUE, FREE, INPUT, NOBODY, OFFER, Here, Knobs, Peer, Place, Task
+from mdisim.world import World, service_s
+
+
+class RuleError(RuntimeError):
+    """A rule answered something that the world cannot do."""
+
+
+@dataclass
+class News:
+    """What a device last told of itself."""
+
+    queue: int
+    busy: int
+    out_queue: int
+    service_s: float
+    backlog_s: float
+
+
+class Tables:
+    """The plan, scores and factors of one run as sequences that are quick to index by stage, then sample."""
+
+    def __init__(self, world: World, policy: Policy) -> None:
+        score = policy.score.score(world.samples.outputs)
+        if policy.strictly:  # s > t is the same as: the double just below s >= t
+            score = np.nextafter(score, -np.inf)
+        self.scores = _columns(score)
+        self.work = None if world.samples.work is None else _columns(world.samples.work)
+        self.size = None if world.samples.size is None else _columns(world.samples.size)
+        self.out_bytes = [float(b) for b in world.out_bytes]
+        self.placement = [row.placement for row in policy.plan]
+
+    def bytes_at(self, stage: int, sample: int) -> float:
+        """What must travel for a task that needs this stage next: the input, or the last feature map."""
+        size_bytes = self.out_bytes[stage]
+        return size_bytes if self.size is None else size_bytes * self.size[stage][sample]
+
+
+def _columns(matrix: Floats) -> list[memoryview[float]]:
+    """A matrix [n, K] as K typed columns: plain floats come out, and no list of objects is held."""
+    whole = np.asarray(matrix, dtype=np.float64)
+    return [memoryview(whole[:, k].tobytes()).cast("d") for k in range(whole.shape[1])]
+
+
+class Node:
+    """A device: first come first served on each core, without preemption."""
+
+    def __init__(
+        self,
+        env: Environment,
+        number: int,
+        world: World,
+        policy: Policy,
+        tables: Tables,
+        output: Output,
+        rng: Generator,
+        end: Callable[[Job, Status], None],
+        restart: Callable[[Job], None],
+    ) -> None:
+        spec = world.devices[number]
+        self.env, self.number, self.spec, self.policy, self.tables = env, number, spec, policy, tables
+        self.output, self.rng, self.end, self.restart = output, rng, end, restart
+        output.ask = self.ask
+        self.line: deque[Job] = deque()
+        self.cores = self.idle = spec.cores
+        self.limit, self.busy_w = spec.queue_limit, spec.busy_w
+        self.holds = spec.holds or (True,) * world.n_exits
+        self.conserving, self.label_bytes = world.work_conserving, world.label_bytes
+        self.stage_s = [float(s) for s in world.stage_s[number]]
+        self.head_s = [
+            [float(h) if used else 0.0 for h, used in zip(world.head_s[number], row.heads, strict=True)]
+            for row in policy.plan
+        ]
+        self.stage_cost = [float(layers) * spec.layer_cost for layers in world.layers]
+        self.sources = [source.device for source in world.sources]
+        self.turn(policy.knobs)
+        self.told = [self.stamps] * len(self.sources)
+        self.by_gossip = policy.signals.announce == "gossip"
+        self.fresh = policy.signals.gossip_s == 0.0
+        self.service_weight = policy.signals.service_weight
+        self.service_s = sum(self.stage_s) / len(self.stage_s)
+        self.backlog_s = 0.0
+        self.news = {number: News(0, 0, 0, float(world.stage_s[number].mean()), 0.0) for number in output.links}
+        self.busy_s = self.started_s = 0.0
+        self.offered = self.admitted = self.answered = 0
+
+    # --- the input queue and the cores
+
+    def take(self, job: Job) -> None:
+        """A task joins the input queue, or is dropped from a full one."""
+        job.since_s = self.env.now
+        if self.idle and not self.line:
+            self._serve(job)
+        elif len(self.line) < self.limit:
+            self.line.append(job)
+            self.backlog_s += self.stage_s[job.stage]
+        else:
+            self.end(job, Status.QUEUE_FULL)
+
+    def _serve(self, job: Job) -> None:
+        now = self.env.now
+        job.wait_s += now - job.since_s
+        k = job.stage
+        work = self.tables.work
+        job.seconds = seconds = service_s(
+            self.stage_s[k],
+            1.0 if work is None else work[k][job.sample],
+            1.0 if job.factors is None else job.factors[k],
+            self.head_s[job.row][k],
+        )
+        self.idle -= 1
+        self.started_s += now
+        Timeout(self.env, seconds, job).callbacks.append(self._served)
+
+    def _served(self, event: Any) -> None:
+        job: Job = event.value
+        seconds = job.seconds
+        k = job.stage
+        self.idle += 1
+        self.started_s -= self.env.now - seconds
+        self.busy_s += seconds
+        self.service_s += self.service_weight * (seconds - self.service_s)
+        job.compute_s += seconds
+        job.energy_j += seconds * self.busy_w
+        job.cost += self.stage_cost[k]
+        job.score = score = self.tables.scores[k][job.sample]
+        wanted = self.told[job.source][job.row] if self.by_gossip else job.thresholds
+        if score >= wanted[k]:
+            self._answer(job, k)
+        else:
+            job.stage = k + 1
+            job.since_s = self.env.now
+            self.place(job, running=True)
+        if self.idle and (self.line or self.output.line):
+            self.wake()
+
+    def wake(self) -> None:
+        """Idle cores take what waits here; with nothing left, what was offered and not yet sent."""
+        while self.idle and self.line:
+            job = self.line.popleft()
+            self.backlog_s = self.backlog_s - self.stage_s[job.stage] if self.line else 0.0
+            self._serve(job)
+        taken = False
+        while self.idle and self.conserving:
+            back = self.output.take_back(self.holds)
+            if back is None:
+                break
+            taken = True
+            self._serve(back)
+        if taken:
+            self.output.advance()
+
+    def busy_until_now_s(self) -> float:
+        """Core-seconds of service so far, the running ones included."""
+        running = self.cores - self.idle
+        return self.busy_s + (running * self.env.now - self.started_s if running else 0.0)
+
+    # --- what becomes of a task
+
+    def _answer(self, job: Job, k: int) -> None:
+        job.exit = k
+        job.device = self.number
+        source = self.sources[job.source]
+        if source == self.number or not self.label_bytes:
+            self.end(job, Status.ANSWERED)
+        else:
+            self.output.send(job, source, self.label_bytes)
+
+    def place(self, job: Job, *, running: bool = False) -> None:
+        """Send a task on its way: by its plan where there is one, else by the rule, else it stays."""
+        planned = self.tables.placement[job.row][job.stage]
+        if planned != FREE:
+            self._go(job, planned if planned != self.number else CONTINUE, running)
+        elif self.policy.where is None:
+            self._go(job, CONTINUE, running)
+        else:
+            task = self.task(job)
+            here = self.here(job.stage)
+            answer = self.policy.where.where(here, self.peers(job.stage), task, self.knobs, self.rng)
+            self._obey(job, answer, running)
+
+    def _obey(self, job: Job, answer: Place, running: bool) -> None:
+        if answer.payload == INPUT and job.stage > 0:
+            self.restart(job)
+        self._go(job, answer.device, running)
+
+    def _go(self, job: Job, where: int, running: bool) -> None:
+        if where >= 0 and where != self.number:
+            self.output.send(job, where, self.tables.bytes_at(job.stage, job.sample))
+        elif where == OFFER:
+            self.output.offer(job, self.tables.bytes_at(job.stage, job.sample))
+        elif not self.holds[job.stage]:
+            raise RuleError(f"{self.policy.name} keeps stage {job.stage + 1} at {self.spec.name}, which lacks it")
+        elif where == CONTINUE and running:
+            self._serve(job)
+        else:
+            self.take(job)
+
+    def receive(self, job: Job) -> None:
+        """A message has arrived: pass it on, hand it over as an answer, or take the task."""
+        if job.target != self.number:
+            self.output.send(job, job.target, job.size_bytes)
+        elif job.exit != UNANSWERED:
+            self.end(job, Status.ANSWERED)
+        else:
+            self.take(job)
+
+    # --- what rules see
+
+    def task(self, job: Job) -> Task:
+        """The task as a rule sees it."""
+        return Task(
+            job.row,
+            job.stage,
+            self.tables.bytes_at(job.stage, job.sample),
+            self.tables.bytes_at(0, job.sample),
+            self.env.now - job.born_s,
+            self.sources[job.source],
+            job.score,
+        )
+
+    def here(self, stage: int) -> Here:
+        """What this device knows of itself."""
+        return Here(
+            self.number,
+            len(self.line),
+            self.cores - self.idle,
+            len(self.output),
+            self.service_s,
+            self.backlog_s,
+            self.cores,
+            self.holds[stage],
+        )
+
+    def peers(self, stage: int) -> tuple[Peer, ...]:
+        """The neighbours that may run this stage, as last heard of, with this device's own measurements."""
+        return tuple(
+            self._peer(number, link) for number, link in self.output.links.items() if link.receiver.holds[stage]
+        )
+
+    def _peer(self, number: int, link: Link) -> Peer:
+        there = link.receiver
+        news = there.tell() if self.fresh else self.news[number]
+        return Peer(
+            number, news.queue, news.busy, news.out_queue, news.service_s, news.backlog_s, there.cores,
+            link.delay_s, link.rate_bps, link.latency_s,
+        )  # fmt: skip
+
+    def tell(self) -> News:
+        """What this device would say of itself now."""
+        return News(len(self.line), self.cores - self.idle, len(self.output), self.service_s, self.backlog_s)
+
+    def hear(self, told: list[News], stamps: list[list[tuple[float, ...]]]) -> None:
+        """Take in what the neighbours said, and the thresholds that the sources announced."""
+        for number in self.news:
+            self.news[number] = replace(told[number])
+        self.told = stamps
+
+    def ask(self, job: Job) -> int:
+        """Whether, and to whom, the offered task at the head of the output queue goes."""
+        rule = self.policy.sends
+        if rule is None:
+            raise RuleError(f"{self.policy.name} offers tasks but has no rule that sends them")
+        peers = self.peers(job.stage)
+        if not peers:
+            return NOBODY
+        chosen = rule.sends(self.here(job.stage), peers, self.task(job), self.rng)
+        if chosen != NOBODY and self.policy.signals.optimistic and not self.fresh:
+            self.news[chosen].queue += 1
+        return chosen
+
+    def turn(self, knobs: Knobs) -> None:
+        """New knobs: thresholds are stamped on what is admitted from now on."""
+        self.knobs = knobs
+        self.stamps = [row.stamped(knobs.thresholds) for row in self.policy.plan]

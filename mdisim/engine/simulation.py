@@ -1,0 +1,186 @@
+"""One run: wire devices, links and sources on a SimPy environment, and let time pass.
+
+The ticks are these and no others: gossip (what devices tell their neighbours), control (where a policy turns
+knobs; without such a policy, a few hundred observations for the timeline) and retry, which lives in the output
+queues and runs only while something is offered there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from simpy import Environment
+from simpy.events import Event, Timeout
+
+from mdisim.engine.job import Job, Log, Status
+from mdisim.engine.links import Channel, Link, Output
+from mdisim.engine.node import Node, Tables
+from mdisim.engine.source import Source
+from mdisim.engine.streams import Feed, stream
+from mdisim.policies.policy import Policy
+from mdisim.policies.views import Load
+from mdisim.world import World
+
+OBSERVATIONS = 500  # lines of the timeline per device where nothing is controlled
+ALWAYS_FRESH = 0.0
+
+
+class Totals(NamedTuple):
+    """What devices [D] and links [L] have done up to an instant."""
+
+    busy_s: list[float]
+    link_busy_s: list[float]
+    link_bytes: list[float]
+    link_transfers: list[int]
+
+
+class Simulation:
+    """The model of one run. Nothing of it outlives the run, and nothing is shared with another."""
+
+    def __init__(self, world: World, policy: Policy, seed: int, progress: Callable[[float], None]) -> None:
+        self.world, self.policy, self.progress = world, policy, progress
+        self.env = env = Environment()
+        self.log = Log()
+        self.live: dict[Job, None] = {}
+        self.rng = rng = stream(seed, "decisions")
+        tables = Tables(world, policy)
+        channels: dict[int, Channel] = {}
+        self.links = [
+            Link(env, spec, channels.setdefault(spec.channel, Channel()), policy.signals.delay_weight)
+            for spec in world.links
+        ]
+        self.nodes = [
+            Node(env, d, world, policy, tables, self._output(d), rng, self.end, self._restart)
+            for d in range(len(world.devices))
+        ]
+        for link in self.links:
+            link.receiver = self.nodes[link.spec.target]
+        self.sources = [
+            Source(env, world, policy, self.nodes[spec.device], self._feed(s, seed), s, self.born, self.end)
+            for s, spec in enumerate(world.sources)
+        ]
+        self.before = self.totals()
+        self.after = self.before
+        self.counted = [(0.0, 0, 0, 0)] * len(self.nodes)
+
+    def _output(self, d: int) -> Output:
+        world = self.world
+        cuts = world.out_bytes[1:-1] if world.n_exits > 1 else world.out_bytes[:1]
+        links = {link.spec.target: link for link in self.links if link.spec.source == d}
+        for link in links.values():
+            link.expect(float(np.mean(cuts)))
+        per_link = world.sender == "link"
+        return Output(self.env, links, world.next_hop[d].tolist(), per_link, self.policy.signals.retry_s)
+
+    def _feed(self, number: int, seed: int) -> Feed:
+        world = self.world
+        return Feed(world.sources[number], number, len(world.samples), world.n_exits, world.jitter, seed)
+
+    # --- the life of a sample
+
+    def born(self, job: Job) -> None:
+        """A sample has been offered."""
+        self.live[job] = None
+
+    def end(self, job: Job, status: Status) -> None:
+        """A sample ends, once."""
+        del self.live[job]
+        self.log.end(job, status, self.env.now)
+        self.sources[job.source].ended(job, status)
+
+    def _restart(self, job: Job) -> None:
+        job.stage = 0
+        job.attempt += 1
+        job.factors = self.sources[job.source].feed.factors_again(job.index, job.attempt)
+
+    # --- time
+
+    def run(self) -> None:
+        """Let time pass until the end of the window, or until all samples have ended."""
+        window, policy = self.world.window, self.policy
+        for source in self.sources:
+            source.start()
+        if policy.where or policy.sends or policy.signals.announce == "gossip":
+            self._every(policy.signals.gossip_s, self._gossip)
+        self._every(self.control_s, self._control)
+        if window.warmup_s > 0.0:
+            Timeout(self.env, window.warmup_s).callbacks.append(self._warm)
+        self.env.run(until=window.duration_s)
+        self.after = self.totals()
+        while window.drain and self.live and self.env.peek() <= window.duration_s + window.drain_limit_s:
+            self.env.step()
+        for job in self.live:
+            self.log.end(job, Status.IN_FLIGHT, float("nan"))
+
+    @property
+    def control_s(self) -> float:
+        """The control period; where nothing is controlled, that of looking on."""
+        if self.policy.turns is None:
+            return self.world.window.duration_s / OBSERVATIONS
+        return self.policy.signals.control_s
+
+    def _every(self, period_s: float, act: Callable[[], None]) -> None:
+        def tick(_: Event) -> None:
+            act()
+            Timeout(self.env, period_s).callbacks.append(tick)
+
+        if period_s > ALWAYS_FRESH:
+            Timeout(self.env, period_s).callbacks.append(tick)
+
+    def _warm(self, _: Event) -> None:
+        self.before = self.totals()
+
+    def totals(self) -> Totals:
+        """What devices and links have done so far."""
+        return Totals(
+            busy_s=[node.busy_until_now_s() for node in self.nodes],
+            link_busy_s=[link.busy_until_now_s() for link in self.links],
+            link_bytes=[link.bytes for link in self.links],
+            link_transfers=[link.transfers for link in self.links],
+        )
+
+    def _gossip(self) -> None:
+        """Every device tells its neighbours of its queues; what waits to be offered is asked about again."""
+        told = [node.tell() for node in self.nodes]
+        stamps = [source.node.stamps for source in self.sources]
+        for node in self.nodes:
+            node.hear(told, stamps)
+        for node in self.nodes:
+            node.output.advance()
+
+    def _control(self) -> None:
+        """Turn the knobs of every device that has a controller, and write a line of the timeline for each."""
+        self.progress(self.env.now)
+        everywhere = self.policy.controls == "all"
+        controlled = {source.node.number for source in self.sources}
+        for d, node in enumerate(self.nodes):
+            load = self._load(node)
+            if self.policy.turns is not None and (everywhere or d in controlled):
+                node.turn(self.policy.turns.turns(load, node.knobs, self.rng))
+            self._observe(node, load)
+
+    def _load(self, node: Node) -> Load:
+        links = node.output.links.values()
+        _, offered, admitted, answered = self.counted[node.number]
+        here = node.here(0)
+        return Load(
+            node.number, here.queue, here.busy, here.out_queue, here.service_s, here.backlog_s, here.cores,
+            node.offered - offered, node.admitted - admitted, node.answered - answered, self.control_s,
+            min((link.delay_s for link in links), default=0.0),
+            max((link.rate_bps for link in links), default=0.0),
+        )  # fmt: skip
+
+    def _observe(self, node: Node, load: Load) -> None:
+        busy_s = node.busy_until_now_s()
+        used = (busy_s - self.counted[node.number][0]) / (self.control_s * node.cores)
+        self.counted[node.number] = (busy_s, node.offered, node.admitted, node.answered)
+        knobs = node.knobs
+        threshold = node.stamps[knobs.row][0] if len(node.stage_s) > 1 else float("nan")
+        self.log.timeline.extend(
+            (
+                self.env.now, node.number, load.queue, load.busy, load.out_queue, used, load.service_s,
+                load.offered, load.admitted, load.answered, threshold, knobs.gap_s,
+            )
+        )  # fmt: skip

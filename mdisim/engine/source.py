@@ -1,0 +1,121 @@
+"""Where samples are born: arrivals, admission, the row that a sample carries, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from simpy import Environment
+from simpy.events import Event, Timeout
+
+from mdisim.engine.job import Job, Status
+from mdisim.engine.node import Node
+from mdisim.engine.streams import Feed
+from mdisim.policies.policy import Policy
+from mdisim.policies.scores import Floats
+from mdisim.policies.views import Seen
+from mdisim.world import World
+
+
+class Source:
+    """A source offers samples at its device until the end; a closed loop offers one for each that ended."""
+
+    def __init__(
+        self,
+        env: Environment,
+        world: World,
+        policy: Policy,
+        node: Node,
+        feed: Feed,
+        number: int,
+        born: Callable[[Job], None],
+        end: Callable[[Job, Status], None],
+    ) -> None:
+        self.env, self.policy, self.node, self.feed, self.number = env, policy, node, feed, number
+        self.born, self.end = born, end
+        self.spec = world.sources[number]
+        self.features = world.samples.features
+        self.duration_s = world.window.duration_s
+        self.memory = policy.memory.copy()
+        self.index = 0
+        self.owed = 0
+
+    def start(self) -> None:
+        """Schedule the first arrival, or let in the whole population of a closed loop."""
+        if self.spec.arrivals.kind == "closed":
+            for _ in range(self.spec.arrivals.population):
+                Timeout(self.env, 0.0).callbacks.append(self._offer_once)
+        else:
+            self._next()
+
+    def _next(self) -> None:
+        if self.spec.arrivals.kind == "policy":
+            gap_s = self.node.knobs.gap_s
+        else:
+            upcoming = next(self.feed.gaps_s, None)
+            if upcoming is None:
+                return
+            gap_s = upcoming
+        if self.env.now + gap_s < self.duration_s:
+            Timeout(self.env, gap_s).callbacks.append(self._arrive)
+
+    def _arrive(self, _: Event) -> None:
+        self.offer()
+        self._next()
+
+    def _offer_once(self, _: Event) -> None:
+        if self.env.now < self.duration_s:
+            self.offer()
+
+    def offer(self) -> None:
+        """Offer the next sample: refused, or admitted with its row and thresholds, and placed."""
+        node = self.node
+        job = Job(self.number, self.index, next(self.feed.rows), self.env.now, next(self.feed.factors))
+        self.index += 1
+        node.offered += 1
+        self.born(job)
+        rule = self.policy.admits
+        if rule is not None and not rule.admits(node.here(0), node.knobs, self.memory, node.rng):
+            self.end(job, Status.REFUSED)
+            return
+        node.admitted += 1
+        job.row = self._row(job)
+        job.thresholds = node.stamps[job.row]
+        job.since_s = self.env.now
+        node.place(job)
+        if node.idle and node.output.line:
+            node.wake()
+
+    def _row(self, job: Job) -> int:
+        rule, node = self.policy.picks, self.node
+        if rule is None:
+            return node.knobs.row
+        features = np.zeros(0) if self.features is None else self.features[job.sample]
+        seen = Seen(features, node.tables.bytes_at(0, job.sample))
+        return rule.picks(node.here(0), seen, node.knobs, self.memory, node.rng)
+
+    def ended(self, job: Job, status: Status) -> None:
+        """A sample has ended: learn from an answer; a closed loop offers again.
+
+        What a closed loop lost is offered again with the next answer, not at once: with no think time it
+        would be lost again at the same instant, for ever.
+        """
+        if status == Status.ANSWERED:
+            self.node.answered += 1
+            if self.policy.learns is not None:
+                self.memory = self.policy.learns.learns(
+                    job.row, self._scores(job), self.env.now - job.born_s, job.cost, self.memory
+                )
+        if self.spec.arrivals.kind == "closed":
+            self.owed += 1
+            if status == Status.ANSWERED:
+                for _ in range(self.owed):
+                    Timeout(self.env, self.spec.arrivals.think_s).callbacks.append(self._offer_once)
+                self.owed = 0
+
+    def _scores(self, job: Job) -> Floats:
+        heads = self.policy.plan[job.row].heads
+        table = self.node.tables.scores
+        return np.array(
+            [table[k][job.sample] if head and k <= job.exit else np.nan for k, head in enumerate(heads)]
+        )

@@ -1,0 +1,165 @@
+"""From the log's columns to the tables of a Run."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mdisim.engine.job import FIELDS, UNANSWERED, Status
+from mdisim.results import STATUSES, Run
+
+if TYPE_CHECKING:
+    from mdisim.engine.simulation import Simulation
+
+TIMELINE = (
+    "time_s", "device", "queue", "busy", "out_queue", "utilisation", "service_s", "offered", "admitted",
+    "answered", "threshold", "gap_s",
+)  # fmt: skip
+TYPES = {"sample": np.int32, "row": np.int16, "hops": np.int16, "bytes_sent": np.int64}
+WHOLE = ("queue", "busy", "out_queue", "offered", "admitted", "answered")
+
+
+def tables(simulation: Simulation, seed: int) -> Run:
+    """Make the Run of a simulation that has ended."""
+    world, policy = simulation.world, simulation.policy
+    return Run(
+        tasks=_tasks(simulation),
+        timeline=_timeline(simulation),
+        devices=_devices(simulation),
+        links=_links(simulation),
+        sources=_sources(simulation),
+        policy=policy.name,
+        parameters=dict(policy.details),
+        seed=seed,
+        duration_s=world.window.duration_s,
+        warmup_s=world.window.warmup_s,
+        profile=world.profile,
+        profile_digest=world.profile_digest,
+    )
+
+
+def _matrix(flat: array[float], width: int) -> NDArray[np.float64]:
+    return np.frombuffer(flat, dtype=np.float64).reshape(-1, width)
+
+
+def _tasks(simulation: Simulation) -> pd.DataFrame:
+    """One row a sample offered, by time of birth; column by column, so that memory stays low."""
+    world = simulation.world
+    flat = _matrix(simulation.log.tasks, len(FIELDS))
+    columns = {name: flat[:, i] for i, name in enumerate(FIELDS)}
+    order = np.lexsort((columns["index"], columns["source"], columns["born_s"])).astype(np.int32)
+    done: dict[str, object] = {}
+    names = [d.name for d in world.devices]
+    for name in ("sample", "row", "born_s", "admitted_s", "done_s"):
+        done[name] = _column(columns, name, order)
+    sources = [names[s.device] for s in world.sources]
+    done["source"] = _named(columns["source"][order], _distinct(sources))
+    done["status"] = _named(columns["status"][order], list(STATUSES))
+    done["device"] = _named(columns["device"][order], names)
+    done |= _answers(simulation, columns, order)
+    for name in ("hops", "bytes_sent", "wait_s", "compute_s", "transfer_s", "cost", "energy_j"):
+        done[name] = _column(columns, name, order)
+    front = ("sample", "source", "row", "born_s", "admitted_s", "done_s", "status", "exit", "answered_by",
+             "device", "correct", "confidence")  # fmt: skip
+    return pd.DataFrame({**{name: done.pop(name) for name in front}, **done}, copy=False)
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Names of sources, told apart where two sources share a device."""
+    return [
+        f"{name}/{names[:i].count(name) + 1}" if names.count(name) > 1 else name for i, name in enumerate(names)
+    ]
+
+
+def _named(codes: NDArray[np.float64], names: list[str]) -> pd.Categorical[str]:
+    """Numbers as names; -1 as missing."""
+    return pd.Categorical.from_codes(codes.astype(np.int16).tolist(), pd.Index(names, dtype=str))
+
+
+def _column(columns: dict[str, NDArray[np.float64]], name: str, order: NDArray[np.int32]) -> NDArray[np.generic]:
+    values = columns[name][order]
+    return values.astype(TYPES[name]) if name in TYPES else values
+
+
+def _answers(
+    simulation: Simulation, columns: dict[str, NDArray[np.float64]], order: NDArray[np.int32]
+) -> dict[str, object]:
+    """Exit, the exit whose prediction was given, whether it is right, and its confidence; exits count from 1."""
+    outputs = simulation.world.samples.outputs
+    answered = columns["status"][order] == Status.ANSWERED
+    sample = columns["sample"][order].astype(np.int32)
+    stop = np.where(answered, columns["exit"][order], UNANSWERED).astype(np.int8)
+    by = simulation.policy.answer.answer(outputs)[sample, stop]
+    right = outputs.prediction[sample, by] == outputs.label[sample]
+    return {
+        "exit": (stop + 1).astype(np.int8),
+        "answered_by": np.where(answered, by + 1, 0).astype(np.int8),
+        "correct": right & answered,
+        "confidence": np.where(answered, outputs.confidence[sample, stop], np.nan),
+    }
+
+
+def _timeline(simulation: Simulation) -> pd.DataFrame:
+    """One row per control instant and device."""
+    flat = _matrix(simulation.log.timeline, len(TIMELINE))
+    table = pd.DataFrame({name: flat[:, i] for i, name in enumerate(TIMELINE)})
+    names = [d.name for d in simulation.world.devices]
+    table["device"] = _named(flat[:, 1], names)
+    return table.astype(dict.fromkeys(WHOLE, np.int64))
+
+
+def _devices(simulation: Simulation) -> pd.DataFrame:
+    """One row a device: busy core-seconds, utilisation and energy within the window."""
+    world, before, after = simulation.world, simulation.before, simulation.after
+    watched_s = world.window.duration_s - world.window.warmup_s
+    rows = []
+    for d, device in enumerate(world.devices):
+        busy_s = after.busy_s[d] - before.busy_s[d]
+        rows.append(
+            {
+                "device": device.name,
+                "kind": device.kind,
+                "cores": device.cores,
+                "busy_s": busy_s,
+                "utilisation": busy_s / (watched_s * device.cores),
+                "energy_j": busy_s * device.busy_w + watched_s * device.idle_w,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _links(simulation: Simulation) -> pd.DataFrame:
+    """One row a directed link: transmission seconds, utilisation, bytes and transfers within the window."""
+    world, before, after = simulation.world, simulation.before, simulation.after
+    watched_s = world.window.duration_s - world.window.warmup_s
+    columns: dict[str, list[object]] = {
+        name: [] for name in ("link", "channel", "busy_s", "utilisation", "bytes", "transfers")
+    }
+    for i, link in enumerate(world.links):
+        busy_s = after.link_busy_s[i] - before.link_busy_s[i]
+        ends = (world.devices[link.source].name, world.devices[link.target].name)
+        columns["link"].append(" -> ".join(ends))
+        columns["channel"].append(link.channel)
+        columns["busy_s"].append(busy_s)
+        columns["utilisation"].append(busy_s / watched_s)
+        columns["bytes"].append(after.link_bytes[i] - before.link_bytes[i])
+        columns["transfers"].append(after.link_transfers[i] - before.link_transfers[i])
+    return pd.DataFrame(columns)
+
+
+def _sources(simulation: Simulation) -> pd.DataFrame:
+    """One row a source: where it is, its deadline and priority."""
+    world = simulation.world
+    names = [world.devices[s.device].name for s in world.sources]
+    return pd.DataFrame(
+        {
+            "source": _distinct(names),
+            "device": names,
+            "deadline_s": [s.deadline_s for s in world.sources],
+            "priority": [s.priority for s in world.sources],
+        }
+    )

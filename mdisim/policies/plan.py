@@ -1,0 +1,54 @@
+"""The plan table: what is laid out before a run. A sample carries one of its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+from mdisim.policies.views import FREE
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a plan: a threshold per exit [K], which exits are evaluated [K], a device per stage [K].
+
+    A stage whose device is FREE is placed by the policy's rules, or stays where it is if there are none.
+    Consecutive stages planned for one device run through there without queueing again.
+    """
+
+    thresholds: tuple[float, ...]
+    heads: tuple[bool, ...]
+    placement: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse rows that disagree in length, or a last exit that cannot answer."""
+        if not len(self.thresholds) == len(self.heads) == len(self.placement) >= 1:
+            raise ValueError(
+                f"a plan row needs as many thresholds ({len(self.thresholds)}) as heads ({len(self.heads)}) "
+                f"and placements ({len(self.placement)}): one per exit"
+            )
+        if not self.heads[-1]:
+            raise ValueError("the last exit of a plan row must be evaluated: it always answers")
+
+    def stamped(self, thresholds: tuple[float, ...] = ()) -> tuple[float, ...]:
+        """The scores needed to leave at each exit, [K]: out of reach where no head is evaluated."""
+        wanted = thresholds or self.thresholds
+        early = (t if head else inf for t, head in zip(wanted[:-1], self.heads[:-1], strict=True))
+        return (*early, -inf)
+
+
+def row(
+    n_exits: int,
+    threshold: float | tuple[float, ...] = inf,
+    *,
+    early_exits: bool = True,
+    placement: int | tuple[int, ...] = FREE,
+) -> Row:
+    """Lay out one row for a network of `n_exits` exits.
+
+    `threshold` and `placement` hold for every exit and stage, or are given for each; without `early_exits`
+    the last head alone is evaluated, and paid for.
+    """
+    thresholds = threshold if isinstance(threshold, tuple) else (threshold,) * n_exits
+    placed = placement if isinstance(placement, tuple) else (placement,) * n_exits
+    return Row(thresholds, (*(early_exits,) * (n_exits - 1), True), placed)

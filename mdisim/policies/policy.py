@@ -1,0 +1,94 @@
+"""A policy: the rules that decide during a run, and the plan, scores and answers laid out before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from mdisim.policies.plan import Row
+from mdisim.policies.protocols import Admits, Learns, Memory, Picks, Sends, Turns, Where
+from mdisim.policies.scores import Answer, Floats, MaxSoftmax, Outputs, OwnExit, Score
+from mdisim.policies.views import Knobs
+
+
+@dataclass(frozen=True)
+class Signals:
+    """How often devices speak, retry and control, and how quickly their averages move.
+
+    `gossip_s` 0 keeps news of peers always fresh. The weights are those of a new measurement in the moving
+    averages of service times and of link delays and rates. `announce` says how a source's moved thresholds
+    reach the others: stamped on each sample when it is admitted, or with the next gossip. `optimistic` raises
+    the own copy of a peer's queue by one after each task sent there.
+    """
+
+    gossip_s: float = 0.1
+    retry_s: float = 0.02
+    control_s: float = 0.5
+    service_weight: float = 0.05
+    delay_weight: float = 0.2
+    announce: Literal["stamp", "gossip"] = "stamp"
+    optimistic: bool = False
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the engine runs. A policy without rules is a fixed plan: nothing is asked during the run.
+
+    `strictly` compares scores with `>` in place of `>=` (MDI-Exit). `controls` names the devices that have
+    a controller. `knobs` are what every controller starts with; `memory` is what every source starts with.
+    `details` are the parameters it was made with, for the record.
+    """
+
+    name: str
+    plan: tuple[Row, ...]
+    where: Where | None = None
+    sends: Sends | None = None
+    turns: Turns | None = None
+    admits: Admits | None = None
+    picks: Picks | None = None
+    learns: Learns | None = None
+    score: Score = MaxSoftmax()
+    answer: Answer = OwnExit()
+    strictly: bool = False
+    signals: Signals = Signals()
+    controls: Literal["sources", "all"] = "sources"
+    knobs: Knobs = Knobs((), 0.05, 0)
+    memory: Memory = field(default_factory=lambda: np.zeros(0), compare=False)
+    details: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What may be known before a run, in plain numbers: devices, stage costs, links, the calibration half.
+
+    `stage_s` and `head_s` are [D, K] seconds, `out_bytes` [K+1]; `delay_s[a][b](bytes)` is not a rule's
+    business: use `transfer_s`, [D, D, K+1], the unloaded time to carry each cut from a to b (infinite where no
+    route leads). `calibration` holds the network's outputs on the calibration half, `features` [n, d] what a
+    router may see of it.
+    """
+
+    devices: tuple[str, ...]
+    sources: tuple[int, ...]
+    n_exits: int
+    stage_s: Floats
+    head_s: Floats
+    out_bytes: Floats
+    transfer_s: Floats
+    calibration: Outputs
+    features: Floats | None = None
+
+    def device(self, name: str) -> int:
+        """The number of a device; a ValueError names the near ones."""
+        if name in self.devices:
+            return self.devices.index(name)
+        raise ValueError(f"no device {name!r} in this scenario; there are {', '.join(self.devices)}")
+
+
+class Recipe(Protocol):
+    """A named policy and its parameters: a frozen dataclass that lays out a Policy for a given setting."""
+
+    def build(self, setting: Setting) -> Policy:
+        """Lay out the policy."""

@@ -1,0 +1,144 @@
+"""Score and answer matrices: every early-exit criterion is a table computed from logits before the run.
+
+A score says how sure an exit is of a sample (leave if it reaches the threshold); an answer says which exit's
+prediction is given when the sample stops at k. Both are [n, K] for n samples and K exits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class Outputs(NamedTuple):
+    """What a network says of n samples at K exits: logits [n, K, C] or None, confidence and prediction
+    [n, K], and the true label [n]."""
+
+    logits: NDArray[np.floating] | None
+    confidence: Floats
+    prediction: Ints
+    label: Ints
+
+
+class Score(Protocol):
+    """A criterion for leaving early."""
+
+    def score(self, outputs: Outputs) -> Floats:
+        """Return the scores, [n, K]."""
+
+
+class Answer(Protocol):
+    """A rule for which evaluated exit answers."""
+
+    def answer(self, outputs: Outputs) -> Ints:
+        """Return the exit (from 0) whose prediction is given on stopping at each exit, [n, K]."""
+
+
+def softmax(logits: NDArray[np.floating]) -> Floats:
+    """Probabilities over the last axis, in double precision."""
+    z = logits.astype(np.float64)
+    z = np.exp(z - z.max(axis=-1, keepdims=True))
+    return np.asarray(z / z.sum(axis=-1, keepdims=True))
+
+
+def _logits(outputs: Outputs, who: str) -> NDArray[np.floating]:
+    if outputs.logits is None:
+        raise ValueError(
+            f"the score {who!r} needs logits, which this profile does not hold; use 'max-softmax', or a profile "
+            "with logits"
+        )
+    return outputs.logits
+
+
+@dataclass(frozen=True)
+class MaxSoftmax:
+    """The confidence: the largest softmax probability (MDI-Exit, SPINN, most others)."""
+
+    def score(self, outputs: Outputs) -> Floats:
+        """Return the confidences, [n, K]."""
+        return outputs.confidence
+
+
+@dataclass(frozen=True)
+class Certainty:
+    """One minus the entropy over its largest value, ln C (BranchyNet and DDNN, turned so that more is surer)."""
+
+    def score(self, outputs: Outputs) -> Floats:
+        """Return the certainties, [n, K], in [0, 1]."""
+        p = softmax(_logits(outputs, "certainty"))
+        entropy = -(p * np.log(np.maximum(p, 1e-300))).sum(axis=-1)
+        return np.asarray(1.0 - entropy / np.log(p.shape[-1]))
+
+
+@dataclass(frozen=True)
+class Margin:
+    """The gap between the two largest softmax probabilities."""
+
+    def score(self, outputs: Outputs) -> Floats:
+        """Return the margins, [n, K], in [0, 1]."""
+        top = np.sort(softmax(_logits(outputs, "margin")), axis=-1)
+        return np.asarray(top[..., -1] - top[..., -2])
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How many exits in a row, up to this one, gave the same prediction (PABEE); use thresholds of 2, 3, ..."""
+
+    def score(self, outputs: Outputs) -> Floats:
+        """Return the run lengths, [n, K], from 1."""
+        runs = np.ones(outputs.prediction.shape)
+        for k in range(1, outputs.prediction.shape[1]):
+            same = outputs.prediction[:, k] == outputs.prediction[:, k - 1]
+            runs[:, k] = np.where(same, runs[:, k - 1] + 1, 1)
+        return runs
+
+
+@dataclass(frozen=True)
+class Hindsight:
+    """One where the exit is right, else zero: what no policy can know. The bound for every criterion."""
+
+    def score(self, outputs: Outputs) -> Floats:
+        """Return 1.0 where the prediction equals the label, [n, K]."""
+        return np.asarray(outputs.prediction == outputs.label[:, None], dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class OwnExit:
+    """The exit at which a sample stops gives the answer."""
+
+    def answer(self, outputs: Outputs) -> Ints:
+        """Return k in column k, [n, K]."""
+        n, K = outputs.prediction.shape
+        return np.broadcast_to(np.arange(K), (n, K)).copy()
+
+
+@dataclass(frozen=True)
+class MostConfident:
+    """The most confident exit so far gives the answer; the earliest of equals.
+
+    The fallback of calibration-aided offloading (papers of Pacheco, Couto and Simeone).
+    """
+
+    def answer(self, outputs: Outputs) -> Ints:
+        """Return the exit of the largest confidence among 0..k in column k, [n, K]."""
+        best = np.maximum.accumulate(outputs.confidence, axis=1)
+        first = np.zeros(best.shape, dtype=np.int64)
+        for k in range(1, best.shape[1]):
+            first[:, k] = np.where(best[:, k] > best[:, k - 1], k, first[:, k - 1])
+        return first
+
+
+SCORES: dict[str, Score] = {
+    "max-softmax": MaxSoftmax(),
+    "certainty": Certainty(),
+    "margin": Margin(),
+    "patience": Patience(),
+    "hindsight": Hindsight(),
+}
+ANSWERS: dict[str, Answer] = {"own-exit": OwnExit(), "most-confident": MostConfident()}

@@ -1,0 +1,132 @@
+"""What a rule sees and what it answers: tuples of plain numbers, nothing of the engine's own.
+
+Devices are numbers in the order of the scenario, stages count from 0, times are seconds. A rule never sees
+the clock: only ages, delays and lengths. These are NamedTuples, so that a compiled engine can hand over the
+very same things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+KEEP = -1
+OFFER = -2
+CONTINUE = -3
+NOBODY = -1
+FREE = -1
+FEATURE = 0
+INPUT = 1
+
+
+class Place(NamedTuple):
+    """An answer of `where`: a device's number, or KEEP, OFFER, CONTINUE; and what would travel.
+
+    KEEP joins the end of this device's own queue, CONTINUE goes on at once on the core that has just run
+    the task, OFFER waits in the output queue until `sends` names a peer. With `INPUT` the sample starts
+    again at stage 0 wherever it goes, and the second pass is paid again.
+    """
+
+    device: int
+    payload: int = FEATURE
+
+
+class Task(NamedTuple):
+    """A sample and the stage that it needs next."""
+
+    row: int
+    stage: int
+    feature_bytes: float
+    input_bytes: float
+    age_s: float
+    source: int
+    score: float
+
+
+class Here(NamedTuple):
+    """What a device knows of itself, exactly.
+
+    `queue` waits for a core, `busy` are in service, `out_queue` waits to be sent; `service_s` is the moving
+    average of measured service times, `backlog_s` the expected work that is waiting, in seconds;
+    `holds` says whether this device may run the task's next stage.
+    """
+
+    device: int
+    queue: int
+    busy: int
+    out_queue: int
+    service_s: float
+    backlog_s: float
+    cores: int
+    holds: bool
+
+
+class Peer(NamedTuple):
+    """A one-hop neighbour, as last heard of; `delay_s` and `rate_bps` are what this device measured itself."""
+
+    device: int
+    queue: int
+    busy: int
+    out_queue: int
+    service_s: float
+    backlog_s: float
+    cores: int
+    delay_s: float
+    rate_bps: float
+    latency_s: float
+
+
+class Load(NamedTuple):
+    """What a controller sees at its control instant; counts are since the last one."""
+
+    device: int
+    queue: int
+    busy: int
+    out_queue: int
+    service_s: float
+    backlog_s: float
+    cores: int
+    offered: int
+    admitted: int
+    answered: int
+    period_s: float
+    delay_s: float
+    rate_bps: float
+
+
+class Knobs(NamedTuple):
+    """What a controller may turn: thresholds per exit, the gap between admissions, the row of new samples.
+
+    An empty tuple of thresholds leaves every row its own; `gap_s` counts where the scenario lets the policy
+    set the arrival rate.
+    """
+
+    thresholds: tuple[float, ...]
+    gap_s: float
+    row: int
+
+
+class Seen(NamedTuple):
+    """What a router may see of a sample before any layer has run: features [d], and the input's bytes."""
+
+    features: NDArray[np.float64]
+    input_bytes: float
+
+
+def pure(function: F) -> F:
+    """Mark a helper that rules may call: plain numbers in and out, and so compilable beside them."""
+    function.__pure__ = True  # type: ignore[attr-defined]
+    return function
+
+
+@pure
+def moved(
+    thresholds: tuple[float, ...], factor: float, step: float, lowest: float, highest: float
+) -> tuple[float, ...]:
+    """Each threshold times `factor` plus `step`, kept within [lowest, highest]."""
+    return tuple(min(highest, max(lowest, factor * t + step)) for t in thresholds)

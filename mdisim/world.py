@@ -1,0 +1,247 @@
+"""The world a policy acts in: resolved arrays, and the physics as pure functions of plain numbers.
+
+Devices, links, channels and sources are numbered in the order of the scenario; times are seconds, sizes bytes,
+rates bits per second. Nothing here moves: the engine holds what changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mdisim.policies.policy import Setting
+from mdisim.policies.scores import Floats, Outputs
+
+UNREACHABLE = -1
+
+
+class Rate(Protocol):
+    """A rate over time."""
+
+    def finish_s(self, start_s: float, size_bytes: float) -> float:
+        """Return when a transfer that starts then would end."""
+
+    def mean_bps(self) -> float:
+        """Return the long-run mean in bits per second."""
+
+
+@dataclass(frozen=True)
+class ConstantRate:
+    """A rate that never changes, in bits per second."""
+
+    rate_bps: float
+
+    def finish_s(self, start_s: float, size_bytes: float) -> float:
+        """Return start plus bits over rate."""
+        return start_s + 8.0 * size_bytes / self.rate_bps
+
+    def mean_bps(self) -> float:
+        """Return the rate."""
+        return self.rate_bps
+
+
+@dataclass(frozen=True)
+class Device:
+    """A place that computes: `cores` tasks at a time, one queue of at most `queue_limit` waiting tasks.
+
+    `holds` [K] says which stages it may run; `layer_cost` is the abstract price of a layer here; `busy_w` and
+    `idle_w` are the power of a computing core and of the idle device.
+    """
+
+    name: str
+    kind: str
+    cores: int = 1
+    queue_limit: float = float("inf")
+    holds: tuple[bool, ...] = ()
+    layer_cost: float = 1.0
+    busy_w: float = 0.0
+    idle_w: float = 0.0
+
+
+@dataclass(frozen=True)
+class Link:
+    """A directed link; links with the same channel number take turns on it.
+
+    `latency_s` comes after transmission and does not occupy the link; `offload_cost` is the abstract price of
+    a task sent over it, `nj_per_bit` its energy in nanojoules.
+    """
+
+    source: int
+    target: int
+    rate: Rate
+    latency_s: float = 0.0
+    channel: int = 0
+    offload_cost: float = 0.0
+    nj_per_bit: float = 0.0
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """How samples come: constant, poisson, on-off, file, closed or policy.
+
+    `rate_per_s` for constant, poisson and on-off (while on); `on_s` and `off_s` are mean lengths; `times_s` are
+    read from a file; `population` and `think_s` belong to a closed loop; with `policy` the knob `gap_s` rules
+    and the gaps are constant.
+    """
+
+    kind: Literal["constant", "poisson", "on-off", "file", "closed", "policy"]
+    rate_per_s: float = 0.0
+    on_s: float = 0.0
+    off_s: float = 0.0
+    times_s: tuple[float, ...] = ()
+    population: int = 1
+    think_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """A device where samples are born; `order` shuffles the samples anew at each pass, or bootstraps."""
+
+    device: int
+    arrivals: Arrivals
+    deadline_s: float = float("inf")
+    order: Literal["shuffled", "bootstrap", "sequential"] = "shuffled"
+    priority: float = 1.0
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """A random factor on service times with mean one; `cv` is the coefficient of variation of a lognormal."""
+
+    kind: Literal["none", "lognormal", "exponential"] = "none"
+    cv: float = 0.0
+
+    def factors(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+        """Draw independent factors."""
+        if self.kind == "exponential":
+            return rng.standard_exponential(shape)
+        if self.kind == "lognormal":
+            s2 = float(np.log1p(self.cv**2))
+            return np.asarray(np.exp(rng.standard_normal(shape) * s2**0.5 - s2 / 2))
+        return np.ones(shape)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples that are offered: the network's outputs, and each one's own compute and byte factors.
+
+    `work` [n, K] multiplies stage times, `size` [n, K+1] multiplies bytes (input, then each cut); None means
+    one everywhere. `features` [n, d] are what a router may see.
+    """
+
+    outputs: Outputs
+    work: Floats | None = None
+    size: Floats | None = None
+    features: Floats | None = None
+
+    def __len__(self) -> int:
+        """The number of samples."""
+        return len(self.outputs.label)
+
+
+@dataclass(frozen=True)
+class Window:
+    """What is simulated and what is measured: samples born in [warmup_s, duration_s).
+
+    With `drain` no sample is offered after `duration_s`, and the run goes on until all have ended (at most
+    `drain_limit_s` longer).
+    """
+
+    duration_s: float
+    warmup_s: float = 0.0
+    drain: bool = False
+    drain_limit_s: float = float("inf")
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """Everything that holds still during a run.
+
+    `stage_s`, `head_s` [D, K] seconds; `out_bytes` [K+1] (the input, then the feature map after each stage);
+    `layers` [K] per stage; `next_hop` [D, D] is the neighbour on the route, UNREACHABLE where there is none.
+    """
+
+    devices: tuple[Device, ...]
+    links: tuple[Link, ...]
+    sources: tuple[Source, ...]
+    samples: Samples
+    stage_s: Floats
+    head_s: Floats
+    out_bytes: Floats
+    layers: Floats
+    next_hop: NDArray[np.int64]
+    window: Window
+    calibration: Samples
+    jitter: Jitter = Jitter()
+    label_bytes: float = 100.0
+    work_conserving: bool = True
+    sender: Literal["device", "link"] = "device"
+    profile: str = ""
+    profile_digest: str = field(default="", repr=False)
+
+    @property
+    def n_exits(self) -> int:
+        """K, the number of stages and exits."""
+        return int(self.stage_s.shape[1])
+
+    @cached_property
+    def link_between(self) -> dict[tuple[int, int], int]:
+        """The number of the directed link from one device to another."""
+        return {(link.source, link.target): i for i, link in enumerate(self.links)}
+
+    def route(self, source: int, target: int) -> list[int]:
+        """The links on the way; empty if source is target; a ValueError if none leads there."""
+        links = []
+        here = source
+        while here != target:
+            there = int(self.next_hop[here, target])
+            if there == UNREACHABLE:
+                raise ValueError(
+                    f"no route from {self.devices[source].name} to {self.devices[target].name}: add a link"
+                )
+            links.append(self.link_between[here, there])
+            here = there
+        return links
+
+    def with_window(self, **changes: float | bool) -> World:
+        """The same world, watched differently."""
+        return replace(self, window=replace(self.window, **changes))  # type: ignore[arg-type]
+
+
+def service_s(stage_s: float, work: float, jitter: float, head_s: float) -> float:
+    """The time of one task on one core: stage time x the sample's own work x jitter, plus its exit's head."""
+    return stage_s * work * jitter + head_s
+
+
+def transfer_s(rate: Rate, latency_s: float, start_s: float, size_bytes: float) -> float:
+    """The time from the start of a transmission until all of it is there."""
+    return rate.finish_s(start_s, size_bytes) - start_s + latency_s
+
+
+def setting(world: World) -> Setting:
+    """What a policy may know of a world before the run."""
+    D, K = world.stage_s.shape
+    carry = np.full((D, D, K + 1), np.inf)
+    for a in range(D):
+        for b in range(D):
+            if a == b or world.next_hop[a, b] != UNREACHABLE:
+                hops = [world.links[i] for i in world.route(a, b)]
+                carry[a, b] = sum(
+                    (8.0 * world.out_bytes / link.rate.mean_bps() + link.latency_s for link in hops),
+                    np.zeros(K + 1),
+                )
+    return Setting(
+        devices=tuple(d.name for d in world.devices),
+        sources=tuple(s.device for s in world.sources),
+        n_exits=K,
+        stage_s=world.stage_s,
+        head_s=world.head_s,
+        out_bytes=world.out_bytes,
+        transfer_s=carry,
+        calibration=world.calibration.outputs,
+        features=world.calibration.features,
+    )
