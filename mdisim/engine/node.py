@@ -17,7 +17,7 @@ from mdisim.engine.links import Link, Output
 from mdisim.policies.policy import Policy
 from mdisim.policies.scores import Floats
 from mdisim.policies.views import CONTINUE, FREE, INPUT, NOBODY, OFFER, Here, Knobs, Peer, Place, Task
-from mdisim.world import World, service_s
+from mdisim.world import UNREACHABLE, World, service_s
 
 
 class RuleError(RuntimeError):
@@ -47,6 +47,7 @@ class Tables:
         self.size = None if world.samples.size is None else _columns(world.samples.size)
         self.out_bytes = [float(b) for b in world.out_bytes]
         self.placement = [row.placement for row in policy.plan]
+        self.holds = [device.holds or (True,) * world.n_exits for device in world.devices]
 
     def bytes_at(self, stage: int, sample: int) -> float:
         """What must travel for a task that needs this stage next: the input, or the last feature map."""
@@ -82,7 +83,7 @@ class Node:
         self.line: deque[Job] = deque()
         self.cores = self.idle = spec.cores
         self.limit, self.busy_w = spec.queue_limit, spec.busy_w
-        self.holds = spec.holds or (True,) * world.n_exits
+        self.holds = tables.holds[number]
         self.conserving, self.label_bytes = world.work_conserving, world.label_bytes
         self.stage_s = [float(s) for s in world.stage_s[number]]
         self.head_s = [
@@ -91,8 +92,8 @@ class Node:
         ]
         self.stage_cost = [float(layers) * spec.layer_cost for layers in world.layers]
         self.sources = [source.device for source in world.sources]
+        self.told = [[row.stamped(policy.knobs.thresholds) for row in policy.plan]] * len(self.sources)
         self.turn(policy.knobs)
-        self.told = [self.stamps] * len(self.sources)
         self.by_gossip = policy.signals.announce == "gossip"
         self.fresh = policy.signals.gossip_s == 0.0
         self.service_weight = policy.signals.service_weight
@@ -204,6 +205,7 @@ class Node:
 
     def _go(self, job: Job, where: int, running: bool) -> None:
         if where >= 0 and where != self.number:
+            self._can_go(where, job.stage)
             self.output.send(job, where, self.tables.bytes_at(job.stage, job.sample))
         elif where == OFFER:
             self.output.offer(job, self.tables.bytes_at(job.stage, job.sample))
@@ -213,6 +215,16 @@ class Node:
             self._serve(job)
         else:
             self.take(job)
+
+    def _can_go(self, where: int, stage: int) -> None:
+        if where >= len(self.tables.holds):
+            raise RuleError(
+                f"{self.policy.name} sends a task to device {where}; there are {len(self.tables.holds)}"
+            )
+        if not self.tables.holds[where][stage]:
+            raise RuleError(f"{self.policy.name} sends stage {stage + 1} to device {where}, which lacks it")
+        if self.output.next_hop[where] == UNREACHABLE:
+            raise RuleError(f"{self.policy.name} sends a task from {self.spec.name} to device {where}: no route")
 
     def receive(self, job: Job) -> None:
         """A message has arrived: pass it on, hand it over as an answer, or take the task."""
@@ -272,7 +284,7 @@ class Node:
         """Take in what the neighbours said, and the thresholds that the sources announced."""
         for number in self.news:
             self.news[number] = replace(told[number])
-        self.told = stamps
+        self.told = list(stamps)
 
     def ask(self, job: Job) -> int:
         """Whether, and to whom, the offered task at the head of the output queue goes."""
@@ -291,3 +303,6 @@ class Node:
         """New knobs: thresholds are stamped on what is admitted from now on."""
         self.knobs = knobs
         self.stamps = [row.stamped(knobs.thresholds) for row in self.policy.plan]
+        self.told = [
+            self.stamps if d == self.number else told for d, told in zip(self.sources, self.told, strict=True)
+        ]
