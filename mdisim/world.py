@@ -48,8 +48,8 @@ class ConstantRate:
 class Device:
     """A place that computes: `cores` tasks at a time, one queue of at most `queue_limit` waiting tasks.
 
-    `holds` [K] says which stages it may run; `layer_cost` is the abstract price of a layer here; `busy_w` and
-    `idle_w` are the power of a computing core and of the idle device.
+    `holds` [K] says which stages it may run; `layer_cost` is the abstract price of a layer here; `idle_w` is
+    drawn all the time, and `busy_w` by each computing core on top of it.
     """
 
     name: str

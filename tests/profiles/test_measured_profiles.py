@@ -1,0 +1,83 @@
+"""What a build measured becomes a profile with every kind of device, and nothing gets lost on the way."""
+
+import numpy as np
+import pytest
+
+from mdisim.profiles import device_kinds, from_measured, read, write
+from mdisim.profiles.build.records import Measured, MeasuredCosts
+
+META = {
+    "dataset": {"name": "cifar10", "licence": "cite Krizhevsky 2009", "classes": list("abcd")},
+    "network": {"name": "mobilenetv2-0.5-small"},
+    "timing": {"cpu": "a processor", "how": "median of rounds"},
+    "torch": "2.13.0",
+    "date": "2026-11-21",
+}
+
+
+def costs(scale):
+    return MeasuredCosts(
+        stage_macs=np.array([10, 20, 30]) * scale,
+        head_macs=np.array([1, 2, 3]) * scale,
+        layers=np.array([3, 6, 9]),
+        out_bytes=np.array([3072, 8192, 2048, 0]),
+        stage_s=np.array([0.001, 0.002, 0.003]) * scale,
+        head_s=np.array([0.0001, 0.0001, 0.0002]) * scale,
+        stage_spread_s=np.array([1e-5, 2e-5, 3e-5]) * scale,
+        head_spread_s=np.array([1e-6, 1e-6, 1e-6]) * scale,
+    )
+
+
+def measured(**tables):
+    rng = np.random.default_rng(0)
+    return Measured(
+        logits=rng.normal(size=(20, 3, 4)).astype(np.float16),
+        label=rng.integers(0, 4, 20),
+        split=(np.arange(20) >= 10).astype(np.uint8),
+        features=rng.normal(size=(20, 8)).astype(np.float16),
+        costs=tables,
+        meta=META,
+    )
+
+
+@pytest.fixture
+def record():
+    return measured(**{"native": costs(1), "mobilenetv2-224": costs(5)})
+
+
+def test_arrays_and_words_are_kept(record, tmp_path):
+    made = from_measured(record, "cifar10-mobilenetv2")
+    assert made.name == "cifar10-mobilenetv2"
+    np.testing.assert_array_equal(made.logits, record.logits)
+    np.testing.assert_array_equal(made.label, record.label)
+    np.testing.assert_array_equal(made.split, record.split)
+    np.testing.assert_array_equal(made.features, record.features)
+    assert made.header["measured"] == META
+    assert made.header["model"] == "mobilenetv2-0.5-small"
+    assert (made.header["dataset"], made.header["licence"]) == ("cifar10", "cite Krizhevsky 2009")
+    write(made, tmp_path / "p.npz")
+    assert read(tmp_path / "p.npz").digest == made.digest
+
+
+def test_a_mac_is_two_flops_and_the_measured_row_is_untouched(record):
+    table = from_measured(record, "x").costs["native"]
+    np.testing.assert_array_equal(table.stage_flops, [20, 40, 60])
+    np.testing.assert_array_equal(table.head_flops, [2, 4, 6])
+    np.testing.assert_array_equal(table.layers, [3, 6, 9])
+    np.testing.assert_array_equal(table.out_bytes, [3072, 8192, 2048, 0])
+    np.testing.assert_array_equal(table.stage_s[table.row("x86-core")], [0.001, 0.002, 0.003])
+    assert table.notes["x86-core"] == "measured on a processor on 2026-11-21, torch 2.13.0: median of rounds"
+
+
+def test_every_table_has_every_kind_by_the_same_factor(record):
+    made = from_measured(record, "x")
+    for table in made.costs.values():
+        assert set(table.kinds) == set(device_kinds())
+    native, reference = made.costs["native"], made.costs["mobilenetv2-224"]
+    np.testing.assert_allclose(5 * native.stage_s, reference.stage_s)
+    row = reference.row("raspberry-pi-4")
+    assert reference.stage_s[row].sum() + reference.head_s[row, -1] == pytest.approx(0.0264)
+
+
+def test_without_the_reference_network_only_the_measured_kind_is_there():
+    assert from_measured(measured(native=costs(1)), "x").costs["native"].kinds == ("x86-core",)

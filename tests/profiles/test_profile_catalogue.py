@@ -1,0 +1,63 @@
+"""Shipped profiles are found by name and any by path; what is shipped is sound."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mdisim.profiles import ProfileError, catalogue, describe, load, shipped, synthesise, write
+
+MADE = synthesise(n=60, exits=3, accuracy=[0.6, 0.8, 0.9], stage_s=[1e-3, 3e-3, 4e-3], out_bytes=2048, seed=0)
+
+
+@pytest.fixture
+def path(tmp_path):
+    write(MADE, tmp_path / "made.npz")
+    return tmp_path / "made.npz"
+
+
+def test_a_path_is_read(path, monkeypatch):
+    assert load(path).digest == MADE.digest
+    assert load(str(path)).digest == MADE.digest
+    monkeypatch.chdir(path.parent)
+    assert load("made.npz").digest == MADE.digest
+    assert load("./made.npz").digest == MADE.digest
+
+
+def test_an_unknown_name_and_a_missing_file_say_so(tmp_path):
+    with pytest.raises(ProfileError, match=r"no profile 'no-such-net'; .* a path to a \.npz would do, too"):
+        load("no-such-net")
+    with pytest.raises(ProfileError, match="no such file"):
+        load(tmp_path / "none.npz")
+
+
+def test_a_profile_is_described_in_full(path):
+    told = describe(path)
+    test = MADE.half("test")
+    assert (told["exits"], told["classes"], told["calibration_samples"], told["test_samples"]) == (3, 10, 30, 30)
+    assert told["test_accuracy"] == [round(x, 4) for x in test.correct.mean(axis=0).tolist()]
+    native = told["cost_tables"]["native"]
+    assert native["out_kib"] == [2, 2, 2, 0]
+    assert native["kinds"]["unit"]["stage_ms"] == [1, 3, 4]
+    assert native["kinds"]["unit"]["stage_share"] == [0.125, 0.375, 0.5]
+    assert native["kinds"]["unit"]["note"] == "stated, not measured"
+    assert json.loads(json.dumps(told)) == told
+
+
+def test_the_catalogue_is_a_table():
+    rows = catalogue()
+    assert [row["name"] for row in rows] == shipped()
+    assert json.loads(json.dumps(rows)) == rows
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_profile_is_complete(name):
+    profile = load(name)
+    assert profile.name == name
+    for key in ("model", "dataset", "licence"):
+        assert profile.header.get(key, "?") != "?"
+    assert profile.half("calibration").n > 0
+    assert np.all(profile.half("test").correct.mean(axis=0) > 1.5 / profile.n_classes)
+    for table in profile.costs.values():
+        assert set(table.notes) == set(table.kinds)
+        assert np.all(table.stage_s > 0)
