@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: demo test lint bench clean
 
 demo: .venv/ready
-	$(BIN)/mdisim compare scenarios/demo.yaml --seeds 3
+	$(BIN)/mdisim compare scenarios/mdi-exit-5-mesh.yaml --seeds 3 --set 'run.duration=5 min' --set 'run.warmup=1 min'
 
 test: .venv/ready-test
 	$(BIN)/python -m pytest -n auto

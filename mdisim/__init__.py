@@ -1,0 +1,76 @@
+"""Simulate early-exit inference that is distributed over the devices of a network: see `simulate` and `compare`.
+
+The public names are loaded when first used, so that importing this package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mdisim import metrics, policies, profiles
+    from mdisim.engine import RuleError, run
+    from mdisim.experiments.compare import Comparison, compare
+    from mdisim.experiments.prepare import ExperimentError
+    from mdisim.experiments.simulate import simulate
+    from mdisim.folders import ResultsError
+    from mdisim.policies.policy import Policy
+    from mdisim.profiles import Profile, ProfileError
+    from mdisim.results import Run
+    from mdisim.scenario import Scenario, ScenarioError
+    from mdisim.world import World
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Comparison",
+    "ExperimentError",
+    "Policy",
+    "Profile",
+    "ProfileError",
+    "ResultsError",
+    "RuleError",
+    "Run",
+    "Scenario",
+    "ScenarioError",
+    "World",
+    "__version__",
+    "compare",
+    "metrics",
+    "policies",
+    "profiles",
+    "run",
+    "simulate",
+]
+
+_HOMES = {
+    "Comparison": "experiments.compare",
+    "ExperimentError": "experiments.prepare",
+    "Policy": "policies.policy",
+    "Profile": "profiles",
+    "ProfileError": "profiles",
+    "ResultsError": "folders",
+    "RuleError": "engine",
+    "Run": "results",
+    "Scenario": "scenario",
+    "ScenarioError": "scenario",
+    "World": "world",
+    "compare": "experiments.compare",
+    "run": "engine",
+    "simulate": "experiments.simulate",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name, or a module of ours, from its home."""
+    if name in _HOMES:
+        return getattr(import_module(f"mdisim.{_HOMES[name]}"), name)
+    if name in __all__:
+        return import_module(f"mdisim.{name}")
+    raise AttributeError(f"module 'mdisim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Complete the public names, and only these."""
+    return __all__

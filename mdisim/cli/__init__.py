@@ -1,0 +1,66 @@
+"""The command line: parse, call, print. Results go to stdout, progress to stderr, files only where told.
+
+Exit codes: 0 done, 1 the run itself failed, 2 bad input, told in one message. What else goes wrong is a fault
+of the program and keeps its traceback. Commands import what they need, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+
+import click
+
+from mdisim import __version__
+from mdisim.cli.catalogues import policies, profile, profiles
+from mdisim.cli.runs import check, compare, run, schema
+
+FAILED, BAD_INPUT = 1, 2
+EXTRAS = {"torch": "torch", "PIL": "torch", "seaborn": "plot", "matplotlib": "plot", "distributed": "dask"}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mdisim", message="%(prog)s %(version)s")
+def program() -> None:
+    """Simulate early-exit inference that is distributed over the devices of a network."""
+
+
+for command in (check, run, compare, policies, profiles, profile, schema):
+    program.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; what the user cannot help is raised."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        program.main(given, prog_name="mdisim", obj=shlex.join(["mdisim", *given]), standalone_mode=False)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return BAD_INPUT
+    except click.Abort:
+        return _told("stopped", FAILED)
+    except BrokenPipeError:  # whoever read our output has gone, as in `mdisim policies | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _told(f"{error.filename}: {error.strerror}", BAD_INPUT)
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        return _told(f"this needs {error.name}: pip install 'mdisim[{EXTRAS[error.name]}]'", BAD_INPUT)
+    except (ValueError, RuntimeError) as error:
+        if not type(error).__module__.startswith("mdisim."):
+            raise
+        return _told(str(error), BAD_INPUT if isinstance(error, ValueError) else FAILED)
+    return 0
+
+
+def _told(message: str, code: int) -> int:
+    click.echo(f"Error: {message}", err=True)
+    return code

@@ -1,0 +1,167 @@
+"""How numbers, tables and progress are shown to people, and JSON to programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from mdisim.experiments.compare import Comparison
+    from mdisim.results import Run
+
+PIPED_WIDTH = 200
+SHARES = ("share", "accuracy", "utilisation", "utilisation_mean", "utilisation_max")
+STEPS = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
+ENDINGS = (("_per_s", "/s"), ("_bps", "bit/s"), ("_bytes", "B"), ("_s", "s"), ("_j", "J"), ("_w", "W"))
+
+
+def as_json(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print a list of objects."""
+    from mdisim.folders import plain
+
+    click.echo(json.dumps(plain(rows), indent=2, ensure_ascii=False))
+
+
+def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
+    """Print rows of the same keys as a table."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for i, key in enumerate(rows[0] if rows else ()):
+        made.add_column(key, overflow="fold", no_wrap=i == 0)
+    for row in rows:
+        made.add_row(*(str(value) for value in row.values()))
+    show(made)
+
+
+def show(*things: Table | str) -> None:
+    """Print with rich, never narrower than what a pipe can take."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False, markup=False)
+    for thing in things:
+        console.print(thing)
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[float], None]]:
+    """A bar on stderr, only where that is a terminal; it is told the share that is done."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task(what, total=1.0)
+        yield lambda share: progress.update(bar, completed=share)
+
+
+def quantity(measure: str, *values: float) -> str:
+    """A measure's value, and what follows it after ±, in the unit that its name ends in."""
+    if isnan(values[0]):
+        return "-"
+    if measure.endswith(SHARES):
+        return _joined([f"{100 * v:.1f}" for v in values], " %")
+    unit = next((unit for ending, unit in ENDINGS if measure.endswith(ending)), "")
+    step, prefix = _step(abs(values[0])) if unit and unit != "/s" else (1.0, "")
+    return _joined(
+        [f"{v / step:.3g}" if abs(v / step) < 1e3 else f"{v / step:.0f}" for v in values], f" {prefix}{unit}"
+    )
+
+
+def _title(measure: str) -> str:
+    """A measure's name in words, without its unit."""
+    ending = next((ending for ending, _ in ENDINGS if measure.endswith(ending)), "")
+    return measure.removesuffix(ending).replace("_", " ")
+
+
+def _step(value: float) -> tuple[float, str]:
+    return next(((step, prefix) for step, prefix in STEPS if value >= step), (1.0, ""))
+
+
+def _joined(texts: Sequence[str], unit: str) -> str:
+    return " ± ".join(text for text in texts if text != "nan") + unit.rstrip()
+
+
+# --- reports
+
+
+def run_report(run: Run, seed: str, directory: Path) -> None:
+    """Print what a run achieved, device by device at the end, and where its tables are."""
+    from mdisim import metrics
+
+    summary = run.summary()
+    show(f"{run.policy} in {run.origin.name if run.origin else ''}, {seed}: {summary['verdict']}")
+    table([{"measure": label, "value": value} for label, value in _lines(run, summary)])
+    queues = metrics.queue_lengths(run)
+    table(
+        [
+            {
+                "device": row["device"],
+                "kind": row["kind"],
+                "utilisation": quantity("utilisation", row["utilisation"]),
+                "waiting": f"{queues.loc[row['device'], 'queue']:.3g}",
+                "waiting to be sent": f"{queues.loc[row['device'], 'out_queue']:.3g}",
+            }
+            for row in run.devices.to_dict("records")
+        ]
+    )
+    show(f"written to {directory}")
+
+
+def _lines(run: Run, summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    def line(*names: str) -> str:
+        return " / ".join(quantity(name, summary[name]) for name in names)
+
+    yield "throughput", line("throughput_per_s")
+    yield "admitted / offered", line("admitted_per_s", "offered_per_s")
+    yield "goodput", line("goodput_per_s")
+    yield "latency p50 / p95 / p99", line("latency_p50_s", "latency_p95_s", "latency_p99_s")
+    yield "mean latency: wait / compute / transfer", line("wait_mean_s", "compute_mean_s", "transfer_mean_s")
+    yield "still in flight", line("in_flight_share")
+    yield "refused / lost", line("refused_share", "lost_share")
+    yield "accuracy", line("accuracy")
+    yield "accuracy in time, of all offered", line("in_time_accuracy")
+    exits = range(1, run.n_exits + 1)
+    yield f"exits 1 to {run.n_exits}", line(*(f"exit_{k}_share" for k in exits))
+    yield "offloaded", line("offload_share")
+    yield "sent per sample", line("sent_per_sample_bytes")
+    yield (
+        "utilisation: mean, busiest device, busiest channel",
+        line("device_utilisation_mean", "device_utilisation_max", "channel_utilisation_max"),
+    )
+    if summary["devices_energy_j"]:
+        yield "energy: per sample, of all devices", line("energy_per_sample_j", "devices_energy_j")
+
+
+def comparison_report(comparison: Comparison, measures: Sequence[str], directory: Path) -> None:
+    """Print means with intervals, then the differences to the first policy."""
+    estimates, verdicts = comparison.table(measures), comparison.verdicts()
+    first, *others = comparison.policies
+
+    def rows(labels: Sequence[str], mean: str, high: str) -> list[dict[str, str]]:
+        return [
+            {"measure": _title(m)}
+            | {p: quantity(m, values[mean][p], values[high][p] - values[mean][p]) for p in labels}
+            for m, values in ((m, estimates[m]) for m in measures)
+        ]
+
+    n = len(comparison.seeds)
+    table(
+        [*rows([first, *others], "mean", "high"), {"measure": "verdict", **verdicts}],
+        f"mean over {n} seed{'s' * (n > 1)}" + " ± half of the 95 % interval" * (n > 1),
+    )
+    if others:
+        table(
+            rows(others, "difference", "difference_high"),
+            f"mean difference to {first}, paired by seed; of shares in points",
+        )
+    show(f"written to {directory}")

@@ -1,0 +1,1 @@
+"""Experiments: `simulate` is one run of a scenario, `compare` several policies on the same work."""

@@ -1,0 +1,114 @@
+"""From what a user names (a file, a scenario, a policy in some form) to what the engine runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mdisim.engine import run
+from mdisim.policies.policy import Policy, Recipe
+from mdisim.results import Origin, Run
+from mdisim.scenario import Scenario
+from mdisim.scenario.yamlio import dump
+from mdisim.world import World, setting
+
+AnyScenario = Scenario | World | str | os.PathLike[str]
+AnyPolicy = Policy | Recipe | str | Mapping[str, Any]
+
+
+class ExperimentError(ValueError):
+    """An experiment that cannot be run as asked; the message says what would do."""
+
+
+def no_progress(_: float) -> None:
+    """Report no progress."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all runs of an experiment share: a world, and the scenario that it was built from, if any."""
+
+    world: World
+    scenario: Scenario | None
+
+    @classmethod
+    def of(cls, given: AnyScenario) -> Ground:
+        """Read a scenario file, build a scenario, or take a world as it is."""
+        if isinstance(given, World):
+            return cls(given, None)
+        scenario = given if isinstance(given, Scenario) else Scenario.load(given)
+        return cls(scenario.build(), scenario)
+
+    @property
+    def name(self) -> str:
+        """What the scenario is called."""
+        return self.scenario.name if self.scenario else "by-hand"
+
+    @cached_property
+    def origin(self) -> Origin | None:
+        """Where the world comes from, for the record; None for a world built by hand."""
+        s = self.scenario
+        return None if s is None else Origin(s.name, s.text, dump(s.resolved()), s.digest, s.overrides)
+
+    def seed(self, given: int | None) -> int:
+        """The seed that was given, or else the scenario's."""
+        if given is not None:
+            return check_seeds([given])[0]
+        if self.scenario is None:
+            raise ExperimentError("a world built by hand has no seed of its own; give one, such as seed=1")
+        return self.scenario.spec.run.seed
+
+    def policy(self, given: AnyPolicy | None) -> Policy:
+        """Lay out a policy: a name or a mapping of parameters, a recipe, a Policy; None is the scenario's."""
+        if isinstance(given, Policy):
+            return given
+        recipe = self._recipe(given)
+        try:
+            return recipe.build(setting(self.world))
+        except ValueError as error:
+            raise ExperimentError(f"policy {getattr(recipe, 'name', recipe)}: {error}") from error
+
+    def _recipe(self, given: Recipe | str | Mapping[str, Any] | None) -> Recipe:
+        if not isinstance(given, str | Mapping | None):
+            if isinstance(given, type) or not callable(getattr(given, "build", None)):
+                raise ExperimentError(f"{given!r} is no policy; a name or an object such as MdiExit() would do")
+            return given
+        if self.scenario is None:
+            raise ExperimentError(
+                f"a world built by hand needs a policy as an object, not {given!r}; policies.MdiExit() would do"
+            )
+        return self.scenario.recipe(stated(self.scenario, given) if isinstance(given, str) else given)
+
+    def run(self, policy: Policy, seed: int, progress: Callable[[float], None]) -> Run:
+        """Simulate; `progress` is told the share of the time that has passed."""
+        duration_s = self.world.window.duration_s
+        done = run(self.world, policy, seed, lambda time_s: progress(min(time_s / duration_s, 1.0)))
+        return replace(done, origin=self.origin, parameters=parameters(policy))
+
+
+def stated(scenario: Scenario, name: str) -> str | Mapping[str, Any]:
+    """What a name means in a scenario: a policy that it states, also under compare; else the one so named."""
+    for policy in (scenario.spec.policy, *scenario.spec.compare):
+        if policy.called == name:
+            return policy.model_dump(exclude_none=True)
+    return name
+
+
+def check_seeds(seeds: Sequence[int]) -> Sequence[int]:
+    """The seeds, if there are any, each comes once, and all are whole numbers from 0."""
+    fits = all(isinstance(seed, int | np.integer) and seed >= 0 for seed in seeds)
+    if not seeds or not fits or len(set(seeds)) < len(seeds):
+        raise ExperimentError(
+            f"seeds are {list(seeds)}; different whole numbers from 0 would do, such as range(5)"
+        )
+    return seeds
+
+
+def parameters(policy: Policy) -> Mapping[str, Any]:
+    """What a policy was made with, for the record; of one made of bare rules, the rules."""
+    return policy.details or {"rules": repr(policy)}

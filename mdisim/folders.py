@@ -1,0 +1,164 @@
+"""Directories of results: written whole or not at all, with a provenance, and not over anything else.
+
+A directory that exists is replaced only by results of the same identity (what was asked for), or by force;
+what is not a directory of results is never touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from math import isfinite, isnan
+from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+from mdisim import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AnyPath = str | os.PathLike[str]
+
+PROVENANCE = "provenance.json"
+PACKAGES = ("numpy", "simpy", "pandas", "pyarrow", "scipy")
+FORMAT = 1
+
+
+class ResultsError(ValueError):
+    """Results that cannot be written or read; the message says where, what is wrong and what would do."""
+
+
+def vacant(directory: AnyPath, identity: str = "", force: bool = False) -> None:
+    """Raise a ResultsError unless results of this identity may be written there."""
+    path = Path(directory)
+    if not path.exists():
+        above = next(parent for parent in path.absolute().parents if parent.exists())
+        if not (above.is_dir() and os.access(above, os.W_OK)):
+            raise ResultsError(f"{path}: cannot write results there: {above} is no folder to write to")
+        return
+    if not path.is_dir():
+        raise ResultsError(f"{path}: is a file; name a directory that does not exist yet")
+    if not any(path.iterdir()):
+        return
+    try:
+        facts = provenance(path)
+    except ResultsError as error:
+        raise ResultsError(
+            f"{path}: exists and is not a directory of results; name one that does not exist yet"
+        ) from error
+    if not force and not (identity and facts.get("identity") == identity):
+        raise ResultsError(
+            f"{path}: holds other results ({_told(facts)}); name another directory, or replace them with --force "
+            "(in Python: force=True)"
+        )
+
+
+def _told(facts: Mapping[str, Any]) -> str:
+    known = ("scenario", "policy", "policies", "seed", "seeds")
+    return "; ".join(f"{key} {facts[key]}" for key in known if facts.get(key) not in (None, ""))
+
+
+@contextmanager
+def writing(directory: AnyPath, identity: str, facts: Mapping[str, Any], force: bool = False) -> Iterator[Path]:
+    """A directory to fill with files; it appears under its name, with its provenance, when all is there.
+
+    Raises a ResultsError where `vacant` does, and where the file system refuses; then nothing is left behind.
+    """
+    target = Path(directory).resolve()
+    vacant(target, identity, force)
+    fresh = target.with_name(f".{target.name}.{token_hex(4)}")
+    try:
+        fresh.mkdir(parents=True)
+        yield fresh
+        write_json(_provenance(identity, facts), fresh / PROVENANCE)
+        _put(fresh, target)
+    except OSError as error:
+        raise ResultsError(f"{directory}: cannot write results there: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)  # there is none left where all went well
+
+
+def _put(fresh: Path, target: Path) -> None:
+    """Give the fresh directory its name; what had the name before goes, or stays if that fails."""
+    if not target.exists():
+        fresh.rename(target)
+        return
+    old = fresh.with_name(fresh.name + ".old")
+    target.rename(old)
+    try:
+        fresh.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old)
+
+
+def _provenance(identity: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    own = {"mdisim": __version__, "python": platform.python_version()}
+    versions = own | {package: version(package) for package in PACKAGES}
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"format": FORMAT, "identity": identity, "date": date, "versions": versions, **facts}
+
+
+def provenance(directory: AnyPath, kind: str = "") -> dict[str, Any]:
+    """What `provenance.json` says; a ResultsError where there is none that we wrote, or of another kind."""
+    path = Path(directory) / PROVENANCE
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{directory}: no results here ({PROVENANCE} is missing or unreadable)") from error
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        raise ResultsError(f"{directory}: {PROVENANCE} is not of format {FORMAT}, the one that this version reads")
+    if kind and facts.get("kind") != kind:
+        raise ResultsError(
+            f"{directory}: holds a {facts.get('kind')}, not a {kind}; name the directory of a {kind}"
+        )
+    return facts
+
+
+@contextmanager
+def reading(directory: AnyPath) -> Iterator[None]:
+    """Turn whatever goes wrong in reading results into a ResultsError."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultsError(f"{directory}: these results are incomplete or damaged: {error}") from error
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as Parquet; equal tables give equal bytes."""
+    table.to_parquet(path, engine="pyarrow", compression="zstd", index=False)
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write plain data as JSON."""
+    path.write_text(json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of plain data, as 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(plain(value), sort_keys=True).encode()).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """The same in what JSON knows: NaN becomes null, and an infinite number the text 'inf' or '-inf'."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if hasattr(value, "tolist"):  # NumPy's arrays and scalars
+        return plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(key): plain(v) for key, v in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(v) for v in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None if isnan(value) else str(value)
+    return value if isinstance(value, str | int | float | None) else str(value)

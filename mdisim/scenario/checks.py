@@ -1,0 +1,256 @@
+"""What no single section can know: names, exits, kinds and routes that must fit each other.
+
+Every check reads the sections that are sound by themselves and passes over the others, so that faults of
+different sections are found together. None of them raises.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path as File
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from mdisim import profiles, world
+from mdisim.policies.named import Adaptive
+from mdisim.policies.policy import Recipe
+from mdisim.profiles import CostTable, Profile, ProfileError
+from mdisim.scenario import arrivals, models
+from mdisim.scenario.faults import Finding
+from mdisim.scenario.models import Device, FromFile, Network, Policy, Source, Spec
+from mdisim.scenario.nearest import hint
+from mdisim.scenario.phrases import phrases
+from mdisim.scenario.recipes import recipe_of
+from mdisim.scenario.roster import Roster, counts_of, roster
+from mdisim.scenario.topology import routes, wired
+
+
+@dataclass(frozen=True)
+class Sections:
+    """The sections of a scenario that are sound by themselves; `spec` if all are."""
+
+    parts: Mapping[str, Any]
+    spec: Spec | None = None
+
+
+def sections(data: Mapping[str, Any]) -> tuple[Sections, list[Finding]]:
+    """Check each section by itself."""
+    try:
+        spec = Spec.model_validate(data)
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+        unsound = {e["loc"][0] for e in errors}
+        parts = {
+            name: TypeAdapter(field.rebuild_annotation()).validate_python(data[name])
+            if name in data
+            else field.get_default()
+            for name, field in Spec.model_fields.items()
+            if name not in unsound  # what is missing is unsound, too
+        }
+        return Sections(parts | _sound_items(data, unsound)), phrases(Spec, errors)
+    return Sections({name: getattr(spec, name) for name in Spec.model_fields}, spec), []
+
+
+def _sound_items(data: Mapping[str, Any], unsound: set[str | int]) -> dict[str, Any]:
+    """The devices and the compared policies that are sound by themselves, where others are not."""
+    parts: dict[str, Any] = {}
+    devices, compare = data.get("devices"), data.get("compare")
+    if "devices" in unsound and isinstance(devices, dict):
+        sound = {name: _sound(models.Device, one) for name, one in devices.items()}
+        parts["devices"] = {name: one for name, one in sound.items() if one is not None}
+    if "compare" in unsound and isinstance(compare, list):
+        parts["compare"] = tuple(_sound(models.NamedPolicy, one) for one in compare)
+    return parts
+
+
+def _sound(kind: Any, value: Any) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        return None
+
+
+def everything(
+    data: Mapping[str, Any], found: Sections, folder: File, *, allow_code: bool
+) -> tuple[Profile | None, list[Finding]]:
+    """Check all that needs more than one section; also returns the profile if it could be read."""
+    parts = found.parts
+    counts = counts_of(data.get("devices"))
+    there, findings = roster(counts) if counts else (None, [])
+    profile, more = load_profile(parts["profile"], folder) if "profile" in parts else (None, [])
+    findings += more
+    findings += _window(parts)
+    table, more = _table(profile, parts.get("costs"))
+    findings += more
+    findings += _devices(parts.get("devices", {}), profile, table, whole=found.spec is not None)
+    if there is not None and there.names:
+        findings += _network(parts, there)
+        findings += _sources(data.get("workload"), there)
+    findings += _arrivals(parts.get("workload", ()), folder)
+    for path, policy in policies(parts):
+        recipe, more = recipe_of(policy, allow_code=allow_code)
+        more = more or _exits(recipe, profile)
+        findings += [f._replace(path=(*path, *f.path)) for f in more]
+    return profile, findings + _called_alike(parts.get("compare", ()))
+
+
+def _called_alike(compare: tuple[Policy | None, ...]) -> list[Finding]:
+    """Compared policies that no table could tell apart."""
+    called = [policy.called if policy is not None and (policy.name or policy.rule) else None for policy in compare]
+    return [
+        Finding(("compare", i), f"another one above is called {name!r}, too: give one of them a label")
+        for i, name in enumerate(called)
+        if name is not None and name in called[:i]
+    ]
+
+
+def _exits(recipe: Recipe | None, profile: Profile | None) -> list[Finding]:
+    """Another number of thresholds than the profile has exits."""
+    if profile is None or not isinstance(recipe, Adaptive):
+        return []
+    try:
+        recipe.thresholds(profile.n_exits)
+    except ValueError as error:
+        return [Finding(("exit_threshold",), str(error))]
+    return []
+
+
+def policies(parts: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], Policy]]:
+    """The policies of a scenario, each with its path."""
+    if "policy" in parts:
+        yield ("policy",), parts["policy"]
+    for number, policy in enumerate(parts.get("compare", ())):
+        if policy is not None:
+            yield ("compare", number), policy
+
+
+def is_path(profile: str) -> bool:
+    """Whether a profile is named by a path."""
+    return profile.endswith(".npz") or os.path.basename(profile) != profile
+
+
+def load_profile(name: str, folder: File) -> tuple[Profile | None, list[Finding]]:
+    """Read the profile that a scenario names: by its name, or from a path that begins at the scenario."""
+    try:
+        profile = profiles.load(folder / name if is_path(name) else name)
+    except ProfileError as error:
+        return None, [Finding(("profile",), "; ".join(error.faults))]
+    except OSError as error:
+        return None, [Finding(("profile",), f"{name!r} cannot be read: {error.strerror}")]
+    return profile, []
+
+
+def table_of(profile: Profile, costs: str | None) -> tuple[str, CostTable]:
+    """The named cost table of a profile, or its `native` one, or else its first."""
+    name = costs or ("native" if "native" in profile.costs else next(iter(profile.costs)))
+    return name, profile.costs[name]
+
+
+def _table(profile: Profile | None, costs: str | None) -> tuple[CostTable | None, list[Finding]]:
+    if profile is None:
+        return None, []
+    if costs is not None and costs not in profile.costs:
+        say = f"profile {profile.name} has no costs {costs!r}; {hint(costs, sorted(profile.costs), 'it has')}"
+        return None, [Finding(("costs",), say)]
+    return table_of(profile, costs)[1], []
+
+
+def _window(parts: Mapping[str, Any]) -> list[Finding]:
+    run = parts.get("run")
+    if run is None or run.warmup < run.duration:
+        return []
+    say = f"the warm-up of {run.warmup:g} s leaves nothing of the duration of {run.duration:g} s to measure"
+    return [Finding(("run", "warmup"), say)]
+
+
+def _devices(
+    devices: Mapping[str, Device], profile: Profile | None, table: CostTable | None, *, whole: bool
+) -> list[Finding]:
+    """Kinds that have no costs, and stages that are not there, or that nobody can run."""
+    if profile is None:
+        return []
+    found = [
+        Finding(("devices", name, "kind"), _no_times(profile, device.kind, table.kinds))
+        for name, device in devices.items()
+        if table is not None and device.kind not in table.kinds
+    ]
+    K = profile.n_exits
+    found += [
+        Finding(("devices", name, "holds", i), f"there is no stage {stage}: this profile has stages 1 to {K}")
+        for name, device in devices.items()
+        for i, stage in enumerate(device.holds or ())
+        if stage > K
+    ]
+    every = range(1, K + 1)
+    held = {stage for device in devices.values() for stage in (every if device.holds is None else device.holds)}
+    missing = [str(stage) for stage in every if stage not in held]
+    if whole and missing:
+        found.append(Finding(("devices",), f"no device holds stage {', '.join(missing)}", True))
+    return found
+
+
+def _no_times(profile: Profile, kind: str, kinds: tuple[str, ...]) -> str:
+    return f"profile {profile.name} has no times for {kind!r}; {hint(kind, kinds, 'it has')}"
+
+
+def _network(parts: Mapping[str, Any], there: Roster) -> list[Finding]:
+    """A network that cannot be laid, or that leaves devices out of reach."""
+    network: Network | None = parts.get("network")
+    n = len(there.names)
+    if network is None:
+        alone = n == 1 or "network" not in parts
+        say = f"missing key 'network': {n} devices need one, such as {Network.example}"
+        return [] if alone else [Finding(("network",), say, True)]
+    links, found = wired(network, there)
+    if found or "workload" not in parts:
+        return found
+    step = routes(links, n, 1.0)
+    reached = step != world.UNREACHABLE
+    sources = [d for source in parts["workload"] for d in there.members(source.at)]
+    if not sources:
+        return found
+    return found + _out_of_reach(reached, sources, there)
+
+
+def _out_of_reach(
+    reached: np.ndarray[Any, np.dtype[np.bool_]], sources: list[int], there: Roster
+) -> list[Finding]:
+    names = there.names
+    found = []
+    for d, name in enumerate(names):
+        path = ("devices", there.entries[d])
+        if not reached[sources, d].any():
+            start = " or ".join(repr(names[s]) for s in dict.fromkeys(sources))
+            found.append(Finding(path, f"no route leads from the source {start} to {name!r}: add a link", True))
+        for s in dict.fromkeys(sources):
+            if reached[s, d] and not reached[d, s]:
+                say = f"no route leads back from {name!r} to the source {names[s]!r}: add a link"
+                found.append(Finding(path, say, True))
+    return found
+
+
+def _sources(workload: Any, there: Roster) -> list[Finding]:
+    """Sources at devices that are not there; read from the raw data, as the rest of a source may be unsound."""
+    stated = workload if isinstance(workload, list) else [workload]
+    named = [(number, one.get("at")) for number, one in enumerate(stated) if isinstance(one, dict)]
+    return [
+        Finding(("workload", number, "at"), there.unknown(name))
+        for number, name in named
+        if isinstance(name, str) and not there.members(name)
+    ]
+
+
+def _arrivals(workload: tuple[Source, ...], folder: File) -> list[Finding]:
+    found = []
+    for number, source in enumerate(workload):
+        if isinstance(source.arrivals, FromFile):
+            try:
+                arrivals.times_s(folder / source.arrivals.path)
+            except ValueError as error:
+                say = f"{source.arrivals.path}{error}"
+                found.append(Finding(("workload", number, "arrivals", "path"), say))
+    return found

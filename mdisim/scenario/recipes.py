@@ -1,0 +1,135 @@
+"""From a policy in the scenario to a recipe: a known name or a class of the user's own, and its parameters.
+
+A recipe's parameters are the fields of a frozen dataclass, checked one by one against their types and bounds.
+A parameter whose name ends in _s, _bytes or _bps may be written with a unit, too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass
+from importlib import import_module
+from typing import Any, cast, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from mdisim.policies.named import RECIPES
+from mdisim.policies.policy import Recipe
+from mdisim.scenario.faults import Finding, Path
+from mdisim.scenario.models import Policy
+from mdisim.scenario.nearest import hint
+from mdisim.scenario.phrases import expected, phrase
+from mdisim.scenario.units import BANDWIDTH, DATA, TIME, Dimension, parse
+
+UNITS: Mapping[str, Dimension] = {"_s": TIME, "_bytes": DATA, "_bps": BANDWIDTH}
+
+
+def recipe_of(policy: Policy, *, allow_code: bool) -> tuple[Recipe | None, list[Finding]]:
+    """Return the recipe with its parameters set, or what is wrong with it."""
+    kind, found = _kind(policy, allow_code)
+    if kind is None:
+        return None, found
+    known = {f.name: f for f in fields(kind) if f.init}  # type: ignore[arg-type]
+    called = policy.name or kind.__name__
+    found = [_not_known(key, called, known) for key in policy.parameters if key not in known]
+    found += [
+        Finding((), f"missing key {name!r}: {called} needs it", True)
+        for name, field in known.items()
+        if name not in policy.parameters and _needed(field)
+    ]
+    hints = get_type_hints(kind, include_extras=True)
+    values = {}
+    for name, value in policy.parameters.items():
+        if name in known:
+            values[name], more = _value(name, value, hints[name])
+            found += more
+    if found:
+        return None, found
+    try:
+        return kind(**values), []
+    except ValueError as error:
+        return None, [Finding((), str(error))]
+
+
+def written(policy: Policy, recipe: Recipe) -> dict[str, Any]:
+    """The policy with every parameter, as plain data that reads back to the same recipe."""
+    named = {k: v for k, v in (("name", policy.name), ("rule", policy.rule), ("label", policy.label)) if v}
+    parameters: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))  # type: ignore[call-overload]
+    return named | parameters
+
+
+def _kind(policy: Policy, allow_code: bool) -> tuple[type[Recipe] | None, list[Finding]]:
+    if policy.name is not None and policy.rule is not None:
+        return None, [Finding(("rule",), "a policy has a name or a rule, not both", True)]
+    if policy.rule is not None:
+        return _imported(policy.rule, allow_code)
+    if policy.name is None:
+        return None, [Finding((), f"missing key 'name': one of {', '.join(RECIPES)}", True)]
+    if policy.name not in RECIPES:
+        return None, [Finding(("name",), f"no policy {policy.name!r}; {hint(policy.name, RECIPES, 'there are')}")]
+    return RECIPES[policy.name], []
+
+
+def _imported(rule: str, allow_code: bool) -> tuple[type[Recipe] | None, list[Finding]]:
+    """Import a class of the user's own; only where the user allowed that code is run."""
+    module, colon, name = rule.partition(":")
+    if not colon or not module or not name.isidentifier():
+        say = f"{rule!r} is not package.module:Class"
+    elif not allow_code:
+        say = f"{rule!r} would import and run code; say --allow-code (in Python: allow_code=True) if you trust it"
+    else:
+        try:
+            kind = getattr(import_module(module), name)
+        except Exception as error:
+            return None, [Finding(("rule",), f"could not import {rule!r}: {type(error).__name__}: {error}")]
+        if isinstance(kind, type) and is_dataclass(kind) and callable(getattr(kind, "build", None)):
+            return cast(type[Recipe], kind), []
+        say = f"{rule!r} is not a dataclass with a method build(setting) -> Policy"
+    return None, [Finding(("rule",), say)]
+
+
+def _needed(field: Field[Any]) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _not_known(key: str, called: str, known: Mapping[str, Any]) -> Finding:
+    if not known:
+        return Finding((key,), f"unknown key {key!r}; {called} has no parameters", True)
+    return Finding((key,), f"{called} has no parameter {key!r}; {hint(key, sorted(known), 'it has')}", True)
+
+
+def _value(name: str, value: Any, hinted: Any) -> tuple[Any, list[Finding]]:
+    """Check one parameter; JSON is the strict mode in which a list is a tuple and 'true' is no number."""
+    try:
+        plain = _without_unit(name, value)
+        return TypeAdapter(hinted).validate_json(json.dumps(plain), strict=True), []
+    except ValidationError as error:
+        return None, _in_words(name, value, error.errors(include_url=False))
+    except ValueError as error:
+        return None, [Finding((name,), str(error))]
+
+
+def _without_unit(name: str, value: Any) -> Any:
+    dimension = next((d for ending, d in UNITS.items() if name.endswith(ending)), None)
+    if isinstance(value, str) and dimension is not None:
+        return parse(value, dimension, zero=True)
+    if isinstance(value, dict):
+        return {key: _without_unit(key, one) for key, one in value.items()}
+    return value
+
+
+def _in_words(name: str, value: Any, errors: list[ErrorDetails]) -> list[Finding]:
+    """One finding; of the branches of a union, the one that got furthest into the value speaks."""
+    depth = max(_depth(error) for error in errors)
+    deepest = [error for error in errors if _depth(error) == depth]
+    path: Path = (name, *(part for part in deepest[0]["loc"] if isinstance(part, int)))
+    if len(deepest) == 1:
+        return [Finding(path, phrase(deepest[0]))]
+    wanted = dict.fromkeys(phrase(error).removeprefix("expected ").partition(", not")[0] for error in deepest)
+    return [Finding(path, expected(" or ".join(wanted), deepest[0]["input"]))]
+
+
+def _depth(error: ErrorDetails) -> int:
+    return sum(isinstance(part, int) for part in error["loc"])

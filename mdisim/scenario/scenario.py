@@ -1,0 +1,209 @@
+"""A scenario: read from YAML with every fault at once, built into a World, written back with every default."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mdisim.policies.policy import Recipe
+from mdisim.profiles import Profile
+from mdisim.scenario import arrivals, building, checks
+from mdisim.scenario.catalogue import find
+from mdisim.scenario.faults import Document, Fault, Finding, ScenarioError, in_order, unreadable
+from mdisim.scenario.models import FromFile, Policy, Spec
+from mdisim.scenario.overrides import Overrides, apply, assignments
+from mdisim.scenario.phrases import phrases
+from mdisim.scenario.recipes import recipe_of, written
+from mdisim.scenario.schema import schema
+from mdisim.scenario.units import shown
+from mdisim.scenario.yamlio import YamlError, compose, decode, dump
+from mdisim.world import World, setting
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """A scenario without faults.
+
+    `spec` is what was written, with defaults and in SI units; `text` the file as it was given, which messages
+    call `origin`; paths in it begin at `folder`; `overrides` is what was set on top of it. Scenarios are equal
+    if their digests are.
+    """
+
+    name: str
+    spec: Spec = field(repr=False)
+    profile: Profile = field(repr=False)
+    text: str = field(repr=False)
+    folder: Path = field(repr=False)
+    origin: str = field(repr=False, default="scenario")
+    overrides: tuple[str, ...] = ()
+    allow_code: bool = False
+
+    @classmethod
+    def load(
+        cls, name_or_path: str | os.PathLike[str], overrides: Overrides = (), *, allow_code: bool = False
+    ) -> Scenario:
+        """Read a shipped scenario by its name, or a file.
+
+        `overrides` are texts such as 'run.seed=3', or a mapping of paths to values. With `allow_code` a
+        policy may be a class of your own, which is imported. Raises ScenarioError with every fault.
+        """
+        origin = os.fspath(name_or_path)
+        try:
+            path = find(name_or_path)
+            with path.open("rb") as file:
+                text = decode(file)
+        except YamlError as fault:
+            raise ScenarioError([Fault(origin, fault.message)]) from None
+        except (ValueError, OSError) as error:
+            raise ScenarioError([Fault(origin, getattr(error, "strerror", None) or str(error))]) from None
+        return cls.from_text(
+            text, name=path.stem, origin=str(path), folder=path.parent, overrides=overrides, allow_code=allow_code
+        )
+
+    @classmethod
+    def from_text(
+        cls,
+        text: str,
+        *,
+        name: str = "scenario",
+        origin: str | None = None,
+        folder: str | os.PathLike[str] = ".",
+        overrides: Overrides = (),
+        allow_code: bool = False,
+    ) -> Scenario:
+        """Read a scenario from text; paths in it begin at `folder`, faults name it `origin`."""
+        settings, at = assignments(overrides), Path(folder)
+        document = _document(text, origin or name, settings)
+        data = document.root.data()
+        found, findings = checks.sections(data)
+        profile, more = checks.everything(data, found, at, allow_code=allow_code)
+        findings += more
+        if findings or found.spec is None or profile is None:
+            raise ScenarioError(in_order(document.fault(f) for f in findings))
+        scenario = cls(name, found.spec, profile, text, at, document.origin, settings, allow_code)
+        findings = scenario._misfits()
+        if findings:
+            raise ScenarioError(in_order(document.fault(f) for f in findings))
+        return scenario
+
+    def with_overrides(self, overrides: Overrides) -> Scenario:
+        """The same scenario with more values set; raises ScenarioError."""
+        return Scenario.from_text(
+            self.text,
+            name=self.name,
+            origin=self.origin,
+            folder=self.folder,
+            overrides=(*self.overrides, *assignments(overrides)),
+            allow_code=self.allow_code,
+        )
+
+    def build(self) -> World:
+        """Resolve everything into numbers."""
+        return building.world_of(self.spec, self.profile, self.folder)
+
+    def recipe(self, policy: str | Mapping[str, Any] | None = None) -> Recipe:
+        """The scenario's policy, or one given by name or as a mapping of its name and parameters.
+
+        Raises ScenarioError, also for parameters that do not fit.
+        """
+        if policy is None:
+            return self._recipe(self.spec.policy, "policy")
+        stated = {"name": policy} if isinstance(policy, str) else dict(policy)
+        origin = f"policy {stated.get('name') or stated.get('rule') or ''}".strip()
+        try:
+            return self._recipe(Policy.model_validate(stated), origin)
+        except ValidationError as error:
+            found = phrases(Policy, error.errors(include_url=False))
+            raise ScenarioError(_loose(origin, found)) from None
+
+    def compared(self) -> dict[str, Recipe]:
+        """The policies under `compare` by label, or the scenario's own alone."""
+        stated = self.spec.compare or (self.spec.policy,)
+        return {p.called: self._recipe(p, f"compare {i}") for i, p in enumerate(stated)}
+
+    def _recipe(self, policy: Policy, origin: str) -> Recipe:
+        recipe, found = recipe_of(policy, allow_code=self.allow_code)
+        if recipe is None:
+            raise ScenarioError(_loose(origin, found))
+        return recipe
+
+    def _misfits(self) -> list[Finding]:
+        """Lay out every policy in this world: what does not fit it is found before the run."""
+        known = setting(self.build())
+        found = []
+        for path, policy in checks.policies(dict(self.spec)):
+            try:
+                self._recipe(policy, "").build(known)
+            except ValueError as error:
+                named = str(error).split(" ", 1)[0]
+                found.append(Finding((*path, named), str(error)))
+        return found
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the scenario means: every value and default, the profile's and arrivals' content."""
+        meant = self.resolved()
+        meant.pop("description", None)
+        meant["profile"] = self.profile.digest
+        for source, stated in zip(self.spec.workload, meant["workload"], strict=True):
+            if isinstance(source.arrivals, FromFile):
+                stated["arrivals"]["path"] = list(arrivals.times_s(self.folder / source.arrivals.path))
+        return hashlib.sha256(json.dumps(meant, sort_keys=True).encode()).hexdigest()
+
+    def resolved(self) -> dict[str, Any]:
+        """The scenario as plain data with every default, in SI units with their names; it loads again."""
+        plain = self.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+        plain["costs"] = checks.table_of(self.profile, self.spec.costs)[0]
+        plain = {key: plain[key] for key in Spec.model_fields if key in plain}
+        if checks.is_path(self.spec.profile):
+            plain["profile"] = str((self.folder / self.spec.profile).resolve())
+        for name, device in self.spec.devices.items():
+            plain["devices"][name]["power"] = building.power_of(device).model_dump(mode="json")
+        for source in plain["workload"]:
+            if "path" in source["arrivals"]:
+                source["arrivals"]["path"] = str((self.folder / source["arrivals"]["path"]).resolve())
+        plain["policy"] = written(self.spec.policy, self.recipe())
+        plain["compare"] = [written(p, self._recipe(p, "compare")) for p in self.spec.compare]
+        return plain
+
+    def dump(self, path: str | os.PathLike[str]) -> None:
+        """Write the resolved scenario as YAML."""
+        Path(path).write_text(dump(self.resolved()), encoding="utf-8")
+
+    @staticmethod
+    def schema() -> dict[str, Any]:
+        """The JSON Schema of scenario files, for editors."""
+        return schema()
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by what is meant."""
+        return self.digest == other.digest if isinstance(other, Scenario) else NotImplemented
+
+    def __hash__(self) -> int:
+        """Hash by what is meant."""
+        return hash(self.digest)
+
+
+def _document(text: str, origin: str, settings: tuple[str, ...]) -> Document:
+    try:
+        root = compose(text, origin)
+        if not isinstance(root.value, dict):
+            raise YamlError(
+                f"expected a mapping of keys such as 'profile:' and 'devices:', not {shown(root.value)}: "
+                "is this a scenario?"
+            )
+    except YamlError as fault:
+        raise ScenarioError([unreadable(origin, text, fault)]) from None
+    return apply(Document(origin, root, tuple(text.splitlines())), settings)
+
+
+def _loose(origin: str, found: list[Finding]) -> list[Fault]:
+    """Faults of a policy that stands in no file."""
+    return [Fault(origin, f.message, ".".join(map(str, f.path))) for f in found]

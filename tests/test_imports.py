@@ -1,0 +1,134 @@
+"""Imports point one way, heavy libraries stay in their rooms, and the public names are exactly these."""
+
+import ast
+import importlib
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import mdisim
+
+ROOT = Path(mdisim.__file__).parent
+LAYERS = (  # from the leaf up: a module imports what stands with it or before it
+    {"policies"},
+    {"world"},
+    {"folders", "results", "metrics", "traces", "profiles", "calibration"},
+    {"planners"},
+    {"scenario", "engine"},
+    {"experiments"},
+    {"report", "cli", "__main__"},
+)
+SIDE_BY_SIDE = {("engine", "scenario"), ("scenario", "engine"), ("profiles", "results"), ("results", "profiles")}
+ROOMS = {  # a library, and the only places that know it
+    "pydantic": {"scenario"},
+    "pydantic_core": {"scenario"},
+    "yaml": {"scenario"},
+    "simpy": {"engine"},
+    "torch": {"profiles.build"},
+    "PIL": {"profiles.build"},
+    "seaborn": {"report"},
+    "matplotlib": {"report"},
+    "click": {"cli"},
+    "rich": {"cli"},
+}
+MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module named in an import anywhere in the file, but for those that only a type checker follows."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(node)
+        for branch in ast.walk(tree)
+        if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
+        for node in ast.walk(branch)
+    }
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            assert node.module
+            deeper = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from deeper if node.module == "mdisim" else (node.module,)
+
+
+def layer(name: str) -> int:
+    room = name.partition(".")[0]
+    found = [i for i, rooms in enumerate(LAYERS) if room in rooms]
+    assert found, f"{name} has no layer: give it one in {Path(__file__).name}"
+    return found[0]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_point_one_way(path):
+    here = name_of(path)
+    ours = {name.removeprefix("mdisim.") for name in imported(path) if name.startswith("mdisim.")}
+    for name in ours - {"__version__"}:
+        assert layer(name) <= layer(here), f"{here} imports {name}, which stands above it"
+        pair = (here.partition(".")[0], name.partition(".")[0])
+        assert pair not in SIDE_BY_SIDE, f"{here} imports {name}: neither needs the other"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_libraries_stay_in_their_rooms(path):
+    here = name_of(path)
+    for name in {name.partition(".")[0] for name in imported(path)} & set(ROOMS):
+        rooms = ROOMS[name]
+        assert any(f"{here}.".startswith(f"{room}.") for room in rooms), (
+            f"{here} imports {name}: {rooms} alone may"
+        )
+
+
+def test_the_public_names_are_exactly_these():
+    assert mdisim.__all__ == sorted(mdisim.__all__)
+    assert mdisim.__all__ == [
+        "Comparison", "ExperimentError", "Policy", "Profile", "ProfileError", "ResultsError", "RuleError", "Run",
+        "Scenario", "ScenarioError", "World", "__version__", "compare", "metrics", "policies", "profiles", "run",
+        "simulate",
+    ]  # fmt: skip
+    assert dir(mdisim) == mdisim.__all__
+    for name in mdisim.__all__:
+        assert getattr(mdisim, name) is not None
+    with pytest.raises(AttributeError, match="'simulat'"):
+        _ = mdisim.simulat
+
+
+def test_public_names_come_from_where_they_are_at_home():
+    assert mdisim.simulate.__module__ == "mdisim.experiments.simulate"
+    assert mdisim.Run.__module__ == "mdisim.results"
+    assert mdisim.policies is importlib.import_module("mdisim.policies")
+    namespace: dict[str, object] = {}
+    exec("from mdisim import *", namespace)
+    assert set(mdisim.__all__) <= set(namespace)
+
+
+def test_a_name_loads_no_more_than_it_needs():
+    report = (
+        "import sys, mdisim; mdisim.World; print(*({'pandas', 'simpy', 'pydantic', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_everything_works_without_the_extras():
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['torch', 'PIL', 'seaborn', 'matplotlib', 'distributed']));"
+        "import mdisim; [getattr(mdisim, name) for name in mdisim.__all__]; import mdisim.cli"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_the_version_is_that_of_the_project():
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project.get("version", mdisim.__version__) == mdisim.__version__
