@@ -78,11 +78,16 @@ def _describe(profile: dict[str, Any]) -> None:
     facts = {key: value for key, value in profile.items() if key not in ("cost_tables", "header")}
     table([{"fact": key, "value": _in_words(value)} for key, value in facts.items()])
     for name, costs in profile["cost_tables"].items():
-        rows = [
-            {"device kind": kind, **{key: _in_words(value) for key, value in facts.items()}}
-            for kind, facts in costs["kinds"].items()
-        ]
+        rows = [{"device kind": kind, **_times(facts)} for kind, facts in costs["kinds"].items()]
         table(rows, f"cost table {name}; KiB sent: {_in_words(costs['out_kib'])}")
+    notes = {kind: facts["note"] for kind, facts in costs["kinds"].items()}
+    show("where the times come from:", *(f"  {kind}: {note}" for kind, note in notes.items()))
+
+
+def _times(facts: dict[str, Any]) -> dict[str, str]:
+    """The numbers of one device kind, short enough for a row; its note stands below the tables."""
+    numbers = {key: value for key, value in facts.items() if key != "note"}
+    return {key: ", ".join(f"{value:.3g}" for value in values) for key, values in numbers.items()}
 
 
 @click.group()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from array import array
 from enum import IntEnum
+from struct import Struct
+
+import numpy as np
 
 UNANSWERED = -1
 
@@ -17,10 +20,14 @@ class Status(IntEnum):
     IN_FLIGHT = 3
 
 
-FIELDS = (
-    "index", "sample", "source", "row", "born_s", "admitted_s", "done_s", "status", "exit", "device", "hops",
-    "bytes_sent", "wait_s", "compute_s", "transfer_s", "cost", "energy_j",
+RECORD = np.dtype(
+    [
+        ("index", "i4"), ("sample", "i4"), ("source", "i2"), ("row", "i2"), ("born_s", "f8"), ("done_s", "f8"),
+        ("status", "i1"), ("exit", "i1"), ("device", "i2"), ("hops", "i2"), ("bytes_sent", "f8"), ("wait_s", "f8"),
+        ("compute_s", "f8"), ("transfer_s", "f8"), ("cost", "f8"), ("energy_j", "f8"),
+    ]
 )  # fmt: skip
+_pack = Struct("=" + "".join(RECORD[name].char for name in RECORD.names or ())).pack
 
 
 class Job:
@@ -57,19 +64,15 @@ class Job:
 
 
 class Log:
-    """Columns of what happened: one row a sample, one a device and control instant. Flat, to stay small."""
+    """What happened, packed: a RECORD for each sample that has ended, a line per device and control instant."""
 
     def __init__(self) -> None:
-        self.tasks = array("d")
+        self.tasks = bytearray()
         self.timeline = array("d")
 
     def end(self, job: Job, status: Status, done_s: float) -> None:
         """Write down how a sample ended."""
-        admitted_s = job.born_s if status != Status.REFUSED else float("nan")
-        self.tasks.extend(
-            (
-                job.index, job.sample, job.source, job.row, job.born_s, admitted_s, done_s, status, job.exit,
-                job.device, job.hops, job.bytes_sent, job.wait_s, job.compute_s, job.transfer_s, job.cost,
-                job.energy_j,
-            )
+        self.tasks += _pack(
+            job.index, job.sample, job.source, job.row, job.born_s, done_s, status, job.exit, job.device, job.hops,
+            job.bytes_sent, job.wait_s, job.compute_s, job.transfer_s, job.cost, job.energy_j,
         )  # fmt: skip

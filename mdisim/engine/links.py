@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from simpy import Environment
-from simpy.events import Event, Timeout
 
 from mdisim import world
 from mdisim.engine.job import UNANSWERED, Job
+from mdisim.engine.later import Later
 from mdisim.policies.views import NOBODY
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Channel:
         """A transmission has ended: begin the next that waits."""
         if self.line:
             link, job = self.line.popleft()
-            link.begin(job)
+            link.begin(job, link.env.now)
         else:
             self.busy = False
 
@@ -56,22 +56,22 @@ class Link:
 
     def send(self, job: Job) -> None:
         """Take the message's turn on the channel."""
-        job.granted_s = self.env.now
+        job.granted_s = now = self.env.now
         self.sending = True
         if self.channel.busy:
             self.channel.line.append((self, job))
         else:
             self.channel.busy = True
-            self.begin(job)
+            self.begin(job, now)
 
-    def begin(self, job: Job) -> None:
+    def begin(self, job: Job, now: float) -> None:
         """Transmit."""
         self.transmitting = True
-        self.started_s = now = self.env.now
-        Timeout(self.env, self.rate.finish_s(now, job.size_bytes) - now, job).callbacks.append(self._sent)
+        self.started_s = now
+        Later(self.env, self.rate.finish_s(now, job.size_bytes) - now, self._sent, job)
 
     def _sent(self, event: Any) -> None:
-        job: Job = event.value
+        job: Job = event.job
         size_bytes = job.size_bytes
         seconds = self.env.now - self.started_s
         self.busy_s += seconds
@@ -88,14 +88,15 @@ class Link:
         self.channel.free()
         self.output.sent(self)
         if self.latency_s:
-            Timeout(self.env, self.latency_s, job).callbacks.append(self._arrived)
+            Later(self.env, self.latency_s, self._arrived, job)
         else:
             self._arrived(event)
 
     def _arrived(self, event: Any) -> None:
-        job: Job = event.value
+        job: Job = event.job
         now = self.env.now
         job.transfer_s += now - job.since_s
+        job.since_s = now
         if job.exit == UNANSWERED:
             self.delay_s += self.delay_weight * (now - job.granted_s - self.delay_s)
         self.receiver.receive(job)
@@ -138,7 +139,6 @@ class Output:
         """Queue a message for a named device."""
         job.target = target
         job.size_bytes = size_bytes
-        job.since_s = self.env.now
         if self.line or self.sending:
             self.line.append(job)
         else:
@@ -148,7 +148,6 @@ class Output:
         """Queue a task for whichever peer the rule will name."""
         job.target = NOBODY
         job.size_bytes = size_bytes
-        job.since_s = self.env.now
         self.line.append(job)
         if len(self.line) == 1:
             self.advance()
@@ -169,7 +168,8 @@ class Output:
         """A transmission has ended: its sender is free."""
         if not self.per_link:
             self.sending = False
-            self.advance()
+            if self.line:
+                self.advance()
         elif link.waiting:
             self.at_ports -= 1
             link.send(link.waiting.popleft())
@@ -196,8 +196,8 @@ class Output:
     def _retry_later(self) -> None:
         if not self._retrying:
             self._retrying = True
-            Timeout(self.env, self.retry_s).callbacks.append(self._retry)
+            Later(self.env, self.retry_s, self._retry)
 
-    def _retry(self, _: Event) -> None:
+    def _retry(self, _: Later) -> None:
         self._retrying = False
         self.advance()

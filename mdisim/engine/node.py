@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 from simpy import Environment
-from simpy.events import Timeout
 
 from mdisim.engine.job import UNANSWERED, Job, Status
+from mdisim.engine.later import Later
 from mdisim.engine.links import Link, Output
 from mdisim.policies.policy import Policy
 from mdisim.policies.scores import Floats
-from mdisim.policies.views import CONTINUE, FREE, INPUT, NOBODY, OFFER, Here, Knobs, Peer, Place, Task
+from mdisim.policies.views import CONTINUE, FREE, INPUT, NOBODY, OFFER, Here, Knobs, Peer, Task
 from mdisim.world import UNREACHABLE, World, service_s
 
 
@@ -46,7 +46,6 @@ class Tables:
         self.work = None if world.samples.work is None else _columns(world.samples.work)
         self.size = None if world.samples.size is None else _columns(world.samples.size)
         self.out_bytes = [float(b) for b in world.out_bytes]
-        self.placement = [row.placement for row in policy.plan]
         self.holds = [device.holds or (True,) * world.n_exits for device in world.devices]
 
     def bytes_at(self, stage: int, sample: int) -> float:
@@ -80,10 +79,13 @@ class Node:
         self.env, self.number, self.spec, self.policy, self.tables = env, number, spec, policy, tables
         self.output, self.rng, self.end, self.restart = output, rng, end, restart
         output.ask = self.ask
+        self.scores, self.work = tables.scores, tables.work
         self.line: deque[Job] = deque()
         self.cores = self.idle = spec.cores
         self.limit, self.busy_w = spec.queue_limit, spec.busy_w
         self.holds = tables.holds[number]
+        self.planned = [[self._planned(device) for device in row.placement] for row in policy.plan]
+        self.reach = [self._holders(stage) for stage in range(world.n_exits)]
         self.conserving, self.label_bytes = world.work_conserving, world.label_bytes
         self.stage_s = [float(s) for s in world.stage_s[number]]
         self.head_s = [
@@ -103,24 +105,33 @@ class Node:
         self.busy_s = self.started_s = 0.0
         self.offered = self.admitted = self.answered = 0
 
+    def _planned(self, device: int) -> int:
+        """Where a stage goes by plan; FREE where only a rule can say."""
+        if device == self.number or (device == FREE and self.policy.where is None):
+            return CONTINUE
+        return device
+
+    def _holders(self, stage: int) -> frozenset[int]:
+        """The other devices that may run this stage and to which a route leads."""
+        ways = enumerate(zip(self.tables.holds, self.output.next_hop, strict=True))
+        return frozenset(d for d, (holds, hop) in ways if d != self.number and holds[stage] and hop != UNREACHABLE)
+
     # --- the input queue and the cores
 
     def take(self, job: Job) -> None:
-        """A task joins the input queue, or is dropped from a full one."""
-        job.since_s = self.env.now
+        """A task, here since `job.since_s`, joins the input queue, or is dropped from a full one."""
         if self.idle and not self.line:
-            self._serve(job)
+            self._serve(job, job.since_s)
         elif len(self.line) < self.limit:
             self.line.append(job)
             self.backlog_s += self.stage_s[job.stage]
         else:
             self.end(job, Status.QUEUE_FULL)
 
-    def _serve(self, job: Job) -> None:
-        now = self.env.now
+    def _serve(self, job: Job, now: float) -> None:
         job.wait_s += now - job.since_s
         k = job.stage
-        work = self.tables.work
+        work = self.work
         job.seconds = seconds = service_s(
             self.stage_s[k],
             1.0 if work is None else work[k][job.sample],
@@ -129,28 +140,28 @@ class Node:
         )
         self.idle -= 1
         self.started_s += now
-        Timeout(self.env, seconds, job).callbacks.append(self._served)
+        Later(self.env, seconds, self._served, job)
 
     def _served(self, event: Any) -> None:
-        job: Job = event.value
+        job: Job = event.job
+        job.since_s = now = self.env.now
         seconds = job.seconds
         k = job.stage
         self.idle += 1
-        self.started_s -= self.env.now - seconds
+        self.started_s -= now - seconds
         self.busy_s += seconds
         self.service_s += self.service_weight * (seconds - self.service_s)
         job.compute_s += seconds
         job.energy_j += seconds * self.busy_w
         job.cost += self.stage_cost[k]
-        job.score = score = self.tables.scores[k][job.sample]
+        job.score = score = self.scores[k][job.sample]
         wanted = self.told[job.source][job.row] if self.by_gossip else job.thresholds
         if score >= wanted[k]:
             self._answer(job, k)
         else:
             job.stage = k + 1
-            job.since_s = self.env.now
             self.place(job, running=True)
-        if self.idle and (self.line or self.output.line):
+        if self.line or self.output.line:
             self.wake()
 
     def wake(self) -> None:
@@ -158,14 +169,15 @@ class Node:
         while self.idle and self.line:
             job = self.line.popleft()
             self.backlog_s = self.backlog_s - self.stage_s[job.stage] if self.line else 0.0
-            self._serve(job)
+            self._serve(job, self.env.now)
+        if self.idle and self.conserving and self.output.line:
+            self._take_back()
+
+    def _take_back(self) -> None:
         taken = False
-        while self.idle and self.conserving:
-            back = self.output.take_back(self.holds)
-            if back is None:
-                break
+        while self.idle and (job := self.output.take_back(self.holds)) is not None:
             taken = True
-            self._serve(back)
+            self._serve(job, self.env.now)
         if taken:
             self.output.advance()
 
@@ -187,47 +199,41 @@ class Node:
 
     def place(self, job: Job, *, running: bool = False) -> None:
         """Send a task on its way: by its plan where there is one, else by the rule, else it stays."""
-        planned = self.tables.placement[job.row][job.stage]
+        planned = self.planned[job.row][job.stage]
         if planned != FREE:
-            self._go(job, planned if planned != self.number else CONTINUE, running)
-        elif self.policy.where is None:
-            self._go(job, CONTINUE, running)
-        else:
-            task = self.task(job)
-            here = self.here(job.stage)
-            answer = self.policy.where.where(here, self.peers(job.stage), task, self.knobs, self.rng)
-            self._obey(job, answer, running)
-
-    def _obey(self, job: Job, answer: Place, running: bool) -> None:
+            self._go(job, planned, running)
+            return
+        assert self.policy.where is not None
+        here, peers = self.here(job.stage), self.peers(job.stage)
+        answer = self.policy.where.where(here, peers, self.task(job), self.knobs, self.rng)
+        if answer.device < CONTINUE:
+            raise RuleError(f"{self.policy.name} places a task at {answer.device}, neither a device nor an answer")
         if answer.payload == INPUT and job.stage > 0:
             self.restart(job)
         self._go(job, answer.device, running)
 
     def _go(self, job: Job, where: int, running: bool) -> None:
         if where >= 0 and where != self.number:
-            self._can_go(where, job.stage)
+            if where not in self.reach[job.stage]:
+                raise RuleError(self._why_not(where, job.stage))
             self.output.send(job, where, self.tables.bytes_at(job.stage, job.sample))
         elif where == OFFER:
             self.output.offer(job, self.tables.bytes_at(job.stage, job.sample))
         elif not self.holds[job.stage]:
             raise RuleError(f"{self.policy.name} keeps stage {job.stage + 1} at {self.spec.name}, which lacks it")
         elif where == CONTINUE and running:
-            self._serve(job)
+            self._serve(job, job.since_s)
         else:
             self.take(job)
 
-    def _can_go(self, where: int, stage: int) -> None:
-        if where >= len(self.tables.holds):
-            raise RuleError(
-                f"{self.policy.name} sends a task to device {where}; there are {len(self.tables.holds)}"
-            )
-        if not self.tables.holds[where][stage]:
-            raise RuleError(f"{self.policy.name} sends stage {stage + 1} to device {where}, which lacks it")
-        if self.output.next_hop[where] == UNREACHABLE:
-            raise RuleError(f"{self.policy.name} sends a task from {self.spec.name} to device {where}: no route")
+    def _why_not(self, where: int, stage: int) -> str:
+        what = f"{self.policy.name} sends stage {stage + 1} from {self.spec.name} to device {where}"
+        if not 0 <= where < len(self.tables.holds):
+            return f"{what}; there are {len(self.tables.holds)}, counted from 0"
+        return f"{what}, which lacks it" if not self.tables.holds[where][stage] else f"{what}: no route"
 
     def receive(self, job: Job) -> None:
-        """A message has arrived: pass it on, hand it over as an answer, or take the task."""
+        """A message has arrived, at `job.since_s`: pass it on, hand it over as an answer, or take the task."""
         if job.target != self.number:
             self.output.send(job, job.target, job.size_bytes)
         elif job.exit != UNANSWERED:
@@ -264,9 +270,8 @@ class Node:
 
     def peers(self, stage: int) -> tuple[Peer, ...]:
         """The neighbours that may run this stage, as last heard of, with this device's own measurements."""
-        return tuple(
-            self._peer(number, link) for number, link in self.output.links.items() if link.receiver.holds[stage]
-        )
+        links = self.output.links.items()
+        return tuple([self._peer(number, link) for number, link in links if link.receiver.holds[stage]])
 
     def _peer(self, number: int, link: Link) -> Peer:
         there = link.receiver
@@ -283,7 +288,7 @@ class Node:
     def hear(self, told: list[News], stamps: list[list[tuple[float, ...]]]) -> None:
         """Take in what the neighbours said, and the thresholds that the sources announced."""
         for number in self.news:
-            self.news[number] = replace(told[number])
+            self.news[number] = replace(told[number]) if self.policy.signals.optimistic else told[number]
         self.told = list(stamps)
 
     def ask(self, job: Job) -> int:
@@ -295,12 +300,22 @@ class Node:
         if not peers:
             return NOBODY
         chosen = rule.sends(self.here(job.stage), peers, self.task(job), self.rng)
+        if chosen != NOBODY and chosen not in self.output.links:
+            raise RuleError(f"{self.policy.name} sends to {chosen}, which is no neighbour of {self.spec.name}")
+        if chosen != NOBODY and chosen not in self.reach[job.stage]:
+            raise RuleError(self._why_not(chosen, job.stage))
         if chosen != NOBODY and self.policy.signals.optimistic and not self.fresh:
             self.news[chosen].queue += 1
         return chosen
 
     def turn(self, knobs: Knobs) -> None:
         """New knobs: thresholds are stamped on what is admitted from now on."""
+        rows, K = len(self.policy.plan), len(self.stage_s)
+        if not (0 <= knobs.row < rows and len(knobs.thresholds) in (0, K) and knobs.gap_s > 0.0):
+            raise RuleError(
+                f"{self.policy.name} turns the knobs of {self.spec.name} to {knobs}: its plan has {rows} rows, "
+                f"counted from 0; thresholds are none or {K}, and a gap is longer than 0 s"
+            )
         self.knobs = knobs
         self.stamps = [row.stamped(knobs.thresholds) for row in self.policy.plan]
         self.told = [

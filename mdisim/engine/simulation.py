@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 from simpy import Environment
-from simpy.events import Event, Timeout
 
 from mdisim.engine.job import Job, Log, Status
+from mdisim.engine.later import Later
 from mdisim.engine.links import Channel, Link, Output
 from mdisim.engine.node import Node, Tables
 from mdisim.engine.source import Source
@@ -58,7 +58,7 @@ class Simulation:
         for link in self.links:
             link.receiver = self.nodes[link.spec.target]
         self.sources = [
-            Source(env, world, policy, self.nodes[spec.device], self._feed(s, seed), s, self.born, self.end)
+            Source(env, world, policy, self.nodes[spec.device], self._feed(s, seed), s, self.live, self.end)
             for s, spec in enumerate(world.sources)
         ]
         self.before = self.totals()
@@ -79,10 +79,6 @@ class Simulation:
         return Feed(world.sources[number], number, len(world.samples), world.n_exits, world.jitter, seed)
 
     # --- the life of a sample
-
-    def born(self, job: Job) -> None:
-        """A sample has been offered."""
-        self.live[job] = None
 
     def end(self, job: Job, status: Status) -> None:
         """A sample ends, once."""
@@ -106,7 +102,7 @@ class Simulation:
             self._every(policy.signals.gossip_s, self._gossip)
         self._every(self.control_s, self._control)
         if window.warmup_s > 0.0:
-            Timeout(self.env, window.warmup_s).callbacks.append(self._warm)
+            Later(self.env, window.warmup_s, self._warm)
         self.env.run(until=window.duration_s)
         self.after = self.totals()
         while window.drain and self.live and self.env.peek() <= window.duration_s + window.drain_limit_s:
@@ -122,14 +118,14 @@ class Simulation:
         return self.policy.signals.control_s
 
     def _every(self, period_s: float, act: Callable[[], None]) -> None:
-        def tick(_: Event) -> None:
+        def tick(_: Later) -> None:
             act()
-            Timeout(self.env, period_s).callbacks.append(tick)
+            Later(self.env, period_s, tick)
 
         if period_s > ALWAYS_FRESH:
-            Timeout(self.env, period_s).callbacks.append(tick)
+            Later(self.env, period_s, tick)
 
-    def _warm(self, _: Event) -> None:
+    def _warm(self, _: Later) -> None:
         self.before = self.totals()
 
     def totals(self) -> Totals:
@@ -160,6 +156,14 @@ class Simulation:
             if self.policy.turns is not None and (everywhere or d in controlled):
                 node.turn(self.policy.turns.turns(load, node.knobs, self.rng))
             self._observe(node, load)
+        if self.policy.signals.gossip_s == ALWAYS_FRESH:
+            self._announce()
+
+    def _announce(self) -> None:
+        """Where news is always fresh, every device knows the thresholds of every source at once."""
+        stamps = [source.node.stamps for source in self.sources]
+        for node in self.nodes:
+            node.told = list(stamps)
 
     def _load(self, node: Node) -> Load:
         links = node.output.links.values()

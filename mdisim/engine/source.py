@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 from simpy import Environment
-from simpy.events import Event, Timeout
 
 from mdisim.engine.job import Job, Status
-from mdisim.engine.node import Node
+from mdisim.engine.later import Later
+from mdisim.engine.node import Node, RuleError
 from mdisim.engine.streams import Feed
 from mdisim.policies.policy import Policy
+from mdisim.policies.protocols import Picks
 from mdisim.policies.scores import Floats
 from mdisim.policies.views import Seen
 from mdisim.world import World
@@ -28,11 +29,11 @@ class Source:
         node: Node,
         feed: Feed,
         number: int,
-        born: Callable[[Job], None],
+        live: dict[Job, None],
         end: Callable[[Job, Status], None],
     ) -> None:
         self.env, self.policy, self.node, self.feed, self.number = env, policy, node, feed, number
-        self.born, self.end = born, end
+        self.live, self.end = live, end
         self.spec = world.sources[number]
         self.features = world.samples.features
         self.duration_s = world.window.duration_s
@@ -44,7 +45,7 @@ class Source:
         """Schedule the first arrival, or let in the whole population of a closed loop."""
         if self.spec.arrivals.kind == "closed":
             for _ in range(self.spec.arrivals.population):
-                Timeout(self.env, 0.0).callbacks.append(self._offer_once)
+                Later(self.env, 0.0, self._offer_once)
         else:
             self._next()
 
@@ -57,13 +58,13 @@ class Source:
                 return
             gap_s = upcoming
         if self.env.now + gap_s < self.duration_s:
-            Timeout(self.env, gap_s).callbacks.append(self._arrive)
+            Later(self.env, gap_s, self._arrive)
 
-    def _arrive(self, _: Event) -> None:
+    def _arrive(self, _: Later) -> None:
         self.offer()
         self._next()
 
-    def _offer_once(self, _: Event) -> None:
+    def _offer_once(self, _: Later) -> None:
         if self.env.now < self.duration_s:
             self.offer()
 
@@ -73,26 +74,27 @@ class Source:
         job = Job(self.number, self.index, next(self.feed.rows), self.env.now, next(self.feed.factors))
         self.index += 1
         node.offered += 1
-        self.born(job)
+        self.live[job] = None
         rule = self.policy.admits
         if rule is not None and not rule.admits(node.here(0), node.knobs, self.memory, node.rng):
             self.end(job, Status.REFUSED)
             return
         node.admitted += 1
-        job.row = self._row(job)
+        job.row = node.knobs.row if self.policy.picks is None else self._picked(job, self.policy.picks)
         job.thresholds = node.stamps[job.row]
-        job.since_s = self.env.now
+        job.since_s = job.born_s
         node.place(job)
         if node.idle and node.output.line:
             node.wake()
 
-    def _row(self, job: Job) -> int:
-        rule, node = self.policy.picks, self.node
-        if rule is None:
-            return node.knobs.row
+    def _picked(self, job: Job, rule: Picks) -> int:
+        node = self.node
         features = np.zeros(0) if self.features is None else self.features[job.sample]
         seen = Seen(features, node.tables.bytes_at(0, job.sample))
-        return rule.picks(node.here(0), seen, node.knobs, self.memory, node.rng)
+        row = rule.picks(node.here(0), seen, node.knobs, self.memory, node.rng)
+        if not 0 <= row < len(node.stamps):
+            raise RuleError(f"{self.policy.name} picks row {row}; its plan has {len(node.stamps)}, counted from 0")
+        return row
 
     def ended(self, job: Job, status: Status) -> None:
         """A sample has ended: learn from an answer; a closed loop offers again.
@@ -110,7 +112,7 @@ class Source:
             self.owed += 1
             if status == Status.ANSWERED:
                 for _ in range(self.owed):
-                    Timeout(self.env, self.spec.arrivals.think_s).callbacks.append(self._offer_once)
+                    Later(self.env, self.spec.arrivals.think_s, self._offer_once)
                 self.owed = 0
 
     def _scores(self, job: Job) -> Floats:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from array import array
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mdisim.engine.job import FIELDS, UNANSWERED, Status
+from mdisim.engine.job import RECORD, UNANSWERED, Status
 from mdisim.results import STATUSES, Run
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ TIMELINE = (
     "time_s", "device", "queue", "busy", "out_queue", "utilisation", "service_s", "offered", "admitted",
     "answered", "threshold", "gap_s",
 )  # fmt: skip
-TYPES = {"sample": np.int32, "row": np.int16, "hops": np.int16, "bytes_sent": np.int64}
 WHOLE = ("queue", "busy", "out_queue", "offered", "admitted", "answered")
 
 
@@ -37,25 +35,23 @@ def tables(simulation: Simulation, seed: int) -> Run:
         seed=seed,
         duration_s=world.window.duration_s,
         warmup_s=world.window.warmup_s,
+        n_exits=world.n_exits,
         profile=world.profile,
         profile_digest=world.profile_digest,
     )
 
 
-def _matrix(flat: array[float], width: int) -> NDArray[np.float64]:
-    return np.frombuffer(flat, dtype=np.float64).reshape(-1, width)
-
-
 def _tasks(simulation: Simulation) -> pd.DataFrame:
     """One row a sample offered, by time of birth; column by column, so that memory stays low."""
     world = simulation.world
-    flat = _matrix(simulation.log.tasks, len(FIELDS))
-    columns = {name: flat[:, i] for i, name in enumerate(FIELDS)}
+    columns = np.frombuffer(simulation.log.tasks, dtype=RECORD)
     order = np.lexsort((columns["index"], columns["source"], columns["born_s"])).astype(np.int32)
     done: dict[str, object] = {}
     names = [d.name for d in world.devices]
-    for name in ("sample", "row", "born_s", "admitted_s", "done_s"):
+    for name in ("sample", "row", "born_s", "done_s"):
         done[name] = _column(columns, name, order)
+    refused = columns["status"][order] == Status.REFUSED
+    done["admitted_s"] = np.where(refused, np.nan, columns["born_s"][order])
     sources = [names[s.device] for s in world.sources]
     done["source"] = _named(columns["source"][order], _distinct(sources))
     done["status"] = _named(columns["status"][order], list(STATUSES))
@@ -75,19 +71,17 @@ def _distinct(names: list[str]) -> list[str]:
     ]
 
 
-def _named(codes: NDArray[np.float64], names: list[str]) -> pd.Categorical[str]:
+def _named(codes: NDArray[np.generic], names: list[str]) -> pd.Categorical[str]:
     """Numbers as names; -1 as missing."""
-    return pd.Categorical.from_codes(codes.astype(np.int16).tolist(), pd.Index(names, dtype=str))
+    return pd.Categorical.from_codes(codes.astype(np.int16), pd.Index(names, dtype=str))
 
 
-def _column(columns: dict[str, NDArray[np.float64]], name: str, order: NDArray[np.int32]) -> NDArray[np.generic]:
+def _column(columns: NDArray[np.void], name: str, order: NDArray[np.int32]) -> NDArray[np.generic]:
     values = columns[name][order]
-    return values.astype(TYPES[name]) if name in TYPES else values
+    return values.astype(np.int64) if name == "bytes_sent" else values
 
 
-def _answers(
-    simulation: Simulation, columns: dict[str, NDArray[np.float64]], order: NDArray[np.int32]
-) -> dict[str, object]:
+def _answers(simulation: Simulation, columns: NDArray[np.void], order: NDArray[np.int32]) -> dict[str, object]:
     """Exit, the exit whose prediction was given, whether it is right, and its confidence; exits count from 1."""
     outputs = simulation.world.samples.outputs
     answered = columns["status"][order] == Status.ANSWERED
@@ -105,7 +99,7 @@ def _answers(
 
 def _timeline(simulation: Simulation) -> pd.DataFrame:
     """One row per control instant and device."""
-    flat = _matrix(simulation.log.timeline, len(TIMELINE))
+    flat = np.frombuffer(simulation.log.timeline).reshape(-1, len(TIMELINE))
     table = pd.DataFrame({name: flat[:, i] for i, name in enumerate(TIMELINE)})
     names = [d.name for d in simulation.world.devices]
     table["device"] = _named(flat[:, 1], names)

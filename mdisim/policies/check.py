@@ -100,14 +100,21 @@ class _Reader(ast.NodeVisitor):
     def generic_visit(self, node: ast.AST) -> None:
         """Note what never fits; look inside everything else."""
         for kind, why in UNFIT.items():
-            if isinstance(node, kind) or (isinstance(node, ast.BinOp) and isinstance(node.op, kind)):
-                self.faults.append((node.lineno, why))  # type: ignore[attr-defined]
+            if isinstance(getattr(node, "op", node), kind) and isinstance(node, ast.expr | ast.stmt):
+                self.faults.append((node.lineno, why))
         super().generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> None:
         """An attribute that is set is hidden state."""
         self._stored(node.targets)
         self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        """The same, with a type; the type itself is not run."""
+        self._stored([node.target])
+        for part in (node.target, node.value):
+            if part is not None:
+                self.visit(part)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         """The same, for += and its kin."""
@@ -176,6 +183,6 @@ def _is_view(value: object) -> bool:
 
 
 def _is_pure(value: object) -> bool:
-    return bool(getattr(value, "__pure__", False)) or (
-        callable(value) and getattr(value, "__module__", "") == "math"
-    )
+    if callable(value) and getattr(value, "__module__", "") == "math":
+        return getattr(value, "__name__", "") in MATH
+    return bool(getattr(value, "__pure__", False))
