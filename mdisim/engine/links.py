@@ -122,6 +122,7 @@ class Output:
         retry_s: float,
     ) -> None:
         self.env, self.links, self.next_hop = env, links, next_hop
+        self.ways = [links.get(hop) for hop in next_hop]
         self.per_link, self.retry_s = per_link, retry_s
         for link in links.values():
             link.output = self
@@ -183,7 +184,8 @@ class Output:
         return None
 
     def _transmit(self, job: Job) -> None:
-        link = self.links[self.next_hop[job.target]]
+        link = self.ways[job.target]
+        assert link is not None  # who names a device has seen that a route leads there
         if not self.per_link:
             self.sending = True
             link.send(job)

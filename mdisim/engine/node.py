@@ -194,6 +194,11 @@ class Node:
         source = self.sources[job.source]
         if source == self.number or not self.label_bytes:
             self.end(job, Status.ANSWERED)
+        elif self.output.ways[source] is None:
+            raise RuleError(
+                f"{self.policy.name} answers at {self.spec.name}, but no route leads back to device {source}: "
+                "add a link, or set label_bytes to 0"
+            )
         else:
             self.output.send(job, source, self.label_bytes)
 

@@ -34,7 +34,8 @@ class Source:
     ) -> None:
         self.env, self.policy, self.node, self.feed, self.number = env, policy, node, feed, number
         self.live, self.end = live, end
-        self.spec = world.sources[number]
+        self.arrivals = arrivals = world.sources[number].arrivals
+        self.closed, self.by_policy = arrivals.kind == "closed", arrivals.kind == "policy"
         self.features = world.samples.features
         self.duration_s = world.window.duration_s
         self.memory = policy.memory.copy()
@@ -43,14 +44,14 @@ class Source:
 
     def start(self) -> None:
         """Schedule the first arrival, or let in the whole population of a closed loop."""
-        if self.spec.arrivals.kind == "closed":
-            for _ in range(self.spec.arrivals.population):
+        if self.closed:
+            for _ in range(self.arrivals.population):
                 Later(self.env, 0.0, self._offer_once)
         else:
             self._next()
 
     def _next(self) -> None:
-        if self.spec.arrivals.kind == "policy":
+        if self.by_policy:
             gap_s = self.node.knobs.gap_s
         else:
             upcoming = next(self.feed.gaps_s, None)
@@ -108,11 +109,11 @@ class Source:
                 self.memory = self.policy.learns.learns(
                     job.row, self._scores(job), self.env.now - job.born_s, job.cost, self.memory
                 )
-        if self.spec.arrivals.kind == "closed":
+        if self.closed:
             self.owed += 1
             if status == Status.ANSWERED:
                 for _ in range(self.owed):
-                    Later(self.env, self.spec.arrivals.think_s, self._offer_once)
+                    Later(self.env, self.arrivals.think_s, self._offer_once)
                 self.owed = 0
 
     def _scores(self, job: Job) -> Floats:
