@@ -147,14 +147,21 @@ class Samples:
 class Window:
     """What is simulated and what is measured: samples born in [warmup_s, duration_s).
 
-    With `drain` no sample is offered after `duration_s`, and the run goes on until all have ended (at most
-    `drain_limit_s` longer).
+    With `drain` no sample is offered after `duration_s`, and the run goes on until all have ended, but at
+    most `drain_limit_s` longer: as long again as `duration_s` if that is None.
     """
 
     duration_s: float
     warmup_s: float = 0.0
     drain: bool = False
-    drain_limit_s: float = float("inf")
+    drain_limit_s: float | None = None
+
+    @property
+    def end_s(self) -> float:
+        """When the run stops at the latest."""
+        if not self.drain:
+            return self.duration_s
+        return self.duration_s + (self.duration_s if self.drain_limit_s is None else self.drain_limit_s)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -51,7 +52,9 @@ def test_commands_do_what_they_say(command, capsys):
 @pytest.mark.parametrize(("document", "text"), blocks("python"))
 @pytest.mark.usefixtures("here")
 def test_python_blocks_run(document, text):
-    exec(compile(text, document, "exec"), {"__name__": "document"})
+    program = Path(document).with_suffix(".py")
+    program.write_text(text)
+    runpy.run_path(str(program))
 
 
 @pytest.mark.parametrize(("document", "text"), blocks("yaml"))

@@ -61,6 +61,8 @@ class Simulation:
             Source(env, world, policy, self.nodes[spec.device], self._feed(s, seed), s, self.live, self.end)
             for s, spec in enumerate(world.sources)
         ]
+        everywhere = policy.controls == "all"
+        self.controlled = {d for d, node in enumerate(self.nodes) if everywhere or d in node.sources}
         self.before = self.totals()
         self.after = self.before
         self.counted = [(0.0, 0, 0, 0)] * len(self.nodes)
@@ -105,7 +107,7 @@ class Simulation:
             Later(self.env, window.warmup_s, self._warm)
         self.env.run(until=window.duration_s)
         self.after = self.totals()
-        while window.drain and self.live and self.env.peek() <= window.duration_s + window.drain_limit_s:
+        while window.drain and self.live and self.env.peek() <= window.end_s:
             self.env.step()
         for job in self.live:
             self.log.end(job, Status.IN_FLIGHT, float("nan"))
@@ -149,11 +151,9 @@ class Simulation:
     def _control(self) -> None:
         """Turn the knobs of every device that has a controller, and write a line of the timeline for each."""
         self.progress(self.env.now)
-        everywhere = self.policy.controls == "all"
-        controlled = {source.node.number for source in self.sources}
-        for d, node in enumerate(self.nodes):
+        for node in self.nodes:
             load = self._load(node)
-            if self.policy.turns is not None and (everywhere or d in controlled):
+            if self.policy.turns is not None and node.number in self.controlled:
                 node.turn(self.policy.turns.turns(load, node.knobs, self.rng))
             self._observe(node, load)
         if self.policy.signals.gossip_s == ALWAYS_FRESH:
@@ -180,11 +180,13 @@ class Simulation:
         busy_s = node.busy_until_now_s()
         used = (busy_s - self.counted[node.number][0]) / (self.control_s * node.cores)
         self.counted[node.number] = (busy_s, node.offered, node.admitted, node.answered)
-        knobs = node.knobs
-        threshold = node.stamps[knobs.row][0] if len(node.stage_s) > 1 else float("nan")
+        threshold = gap_s = float("nan")
+        if node.number in self.controlled:
+            gap_s = node.knobs.gap_s
+            threshold = node.stamps[node.knobs.row][0] if len(node.stage_s) > 1 else threshold
         self.log.timeline.extend(
             (
                 self.env.now, node.number, load.queue, load.busy, load.out_queue, used, load.service_s,
-                load.offered, load.admitted, load.answered, threshold, knobs.gap_s,
+                load.offered, load.admitted, load.answered, threshold, gap_s,
             )
         )  # fmt: skip

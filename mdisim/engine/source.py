@@ -100,7 +100,7 @@ class Source:
     def ended(self, job: Job, status: Status) -> None:
         """A sample has ended: learn from an answer; a closed loop offers again.
 
-        What a closed loop lost is offered again with the next answer, not at once: with no think time it
+        With no think time, what a closed loop lost is offered again with the next answer, not at once: it
         would be lost again at the same instant, for ever.
         """
         if status == Status.ANSWERED:
@@ -111,7 +111,7 @@ class Source:
                 )
         if self.closed:
             self.owed += 1
-            if status == Status.ANSWERED:
+            if status == Status.ANSWERED or self.arrivals.think_s:
                 for _ in range(self.owed):
                     Later(self.env, self.arrivals.think_s, self._offer_once)
                 self.owed = 0

@@ -82,18 +82,22 @@ def _column(columns: NDArray[np.void], name: str, order: NDArray[np.int32]) -> N
 
 
 def _answers(simulation: Simulation, columns: NDArray[np.void], order: NDArray[np.int32]) -> dict[str, object]:
-    """Exit, the exit whose prediction was given, whether it is right, and its confidence; exits count from 1."""
+    """Exit, the exit that gave the answer, whether that is right, and its confidence; exits count from 1."""
     outputs = simulation.world.samples.outputs
     answered = columns["status"][order] == Status.ANSWERED
     sample = columns["sample"][order].astype(np.int32)
     stop = np.where(answered, columns["exit"][order], UNANSWERED).astype(np.int8)
-    by = simulation.policy.answer.answer(outputs)[sample, stop]
+    rows = columns["row"][order]
+    by = np.zeros(len(order), dtype=np.int8)
+    for number, row in enumerate(simulation.policy.plan):
+        here = rows == number
+        by[here] = simulation.policy.answer.answer(outputs, row.heads)[sample[here], stop[here]]
     right = outputs.prediction[sample, by] == outputs.label[sample]
     return {
         "exit": (stop + 1).astype(np.int8),
         "answered_by": np.where(answered, by + 1, 0).astype(np.int8),
         "correct": right & answered,
-        "confidence": np.where(answered, outputs.confidence[sample, stop], np.nan),
+        "confidence": np.where(answered, outputs.confidence[sample, by], np.nan),
     }
 
 

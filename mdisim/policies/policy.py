@@ -64,10 +64,9 @@ class Policy:
 class Setting:
     """What may be known before a run, in plain numbers: devices, stage costs, links, the calibration half.
 
-    `stage_s` and `head_s` are [D, K] seconds, `out_bytes` [K+1]; `delay_s[a][b](bytes)` is not a rule's
-    business: use `transfer_s`, [D, D, K+1], the unloaded time to carry each cut from a to b (infinite where no
-    route leads). `calibration` holds the network's outputs on the calibration half, `features` [n, d] what a
-    router may see of it.
+    `stage_s` and `head_s` are [D, K] seconds, `out_bytes` [K+1]; `transfer_s` [D, D, K+1] is the unloaded time to
+    carry each cut from a to b (infinite where no route leads). `calibration` holds the network's outputs on the
+    calibration half, `features` [n, d] what a router may see of it.
     """
 
     devices: tuple[str, ...]
@@ -81,10 +80,10 @@ class Setting:
     features: Floats | None = None
 
     def device(self, name: str) -> int:
-        """The number of a device; a ValueError names the near ones."""
+        """The number of a device; a ValueError says which there are."""
         if name in self.devices:
             return self.devices.index(name)
-        raise ValueError(f"no device {name!r} in this scenario; there are {', '.join(self.devices)}")
+        raise ValueError(f"device {name!r} is not in this scenario; there are {', '.join(self.devices)}")
 
 
 class Recipe(Protocol):

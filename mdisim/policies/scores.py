@@ -36,8 +36,11 @@ class Score(Protocol):
 class Answer(Protocol):
     """A rule for which evaluated exit answers."""
 
-    def answer(self, outputs: Outputs) -> Ints:
-        """Return the exit (from 0) whose prediction is given on stopping at each exit, [n, K]."""
+    def answer(self, outputs: Outputs, heads: tuple[bool, ...]) -> Ints:
+        """Return the exit (from 0) whose prediction is given on stopping at each exit, [n, K].
+
+        `heads` [K] are the exits that are evaluated: only these can answer, and be stopped at.
+        """
 
 
 def softmax(logits: NDArray[np.floating]) -> Floats:
@@ -112,7 +115,7 @@ class Hindsight:
 class OwnExit:
     """The exit at which a sample stops gives the answer."""
 
-    def answer(self, outputs: Outputs) -> Ints:
+    def answer(self, outputs: Outputs, heads: tuple[bool, ...]) -> Ints:
         """Return k in column k, [n, K]."""
         n, K = outputs.prediction.shape
         return np.broadcast_to(np.arange(K), (n, K)).copy()
@@ -120,14 +123,14 @@ class OwnExit:
 
 @dataclass(frozen=True)
 class MostConfident:
-    """The most confident exit so far gives the answer; the earliest of equals.
+    """The most confident of the exits evaluated so far gives the answer; the earliest of equals.
 
     The fallback of calibration-aided offloading (papers of Pacheco, Couto and Simeone).
     """
 
-    def answer(self, outputs: Outputs) -> Ints:
-        """Return the exit of the largest confidence among 0..k in column k, [n, K]."""
-        best = np.maximum.accumulate(outputs.confidence, axis=1)
+    def answer(self, outputs: Outputs, heads: tuple[bool, ...]) -> Ints:
+        """Return the evaluated exit of the largest confidence among 0..k in column k, [n, K]."""
+        best = np.maximum.accumulate(np.where(heads, outputs.confidence, -1.0), axis=1)
         first = np.zeros(best.shape, dtype=np.int64)
         for k in range(1, best.shape[1]):
             first[:, k] = np.where(best[:, k] > best[:, k - 1], k, first[:, k - 1])

@@ -145,7 +145,7 @@ def _window(spec: Spec) -> world.Window:
         duration_s=run.duration,
         warmup_s=run.warmup,
         drain=run.drain,
-        drain_limit_s=inf if run.drain_limit is None else run.drain_limit,
+        drain_limit_s=run.drain_limit,
     )
 
 

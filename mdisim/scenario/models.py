@@ -266,7 +266,7 @@ class Run(Section):
     drain: Flag = False
     """Whether, after the end, the samples still about are brought to theirs."""
     drain_limit: Duration | None = None
-    """How much longer draining may take; no limit by default."""
+    """How much longer draining may take; the duration again by default."""
     label_bytes: Bytes = 100.0
     """The size of an answer on its way back to the source."""
     work_conserving: Flag = True

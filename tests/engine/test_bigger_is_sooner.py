@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
@@ -24,7 +25,7 @@ def lines(draw: st.DrawFn) -> World:
         work=rng.uniform(0.2, 3, (50, K)), size=rng.uniform(0.2, 3, (50, K + 1)),
         rate=float(rng.uniform(5e5, 5e6)),
         jitter=draw(st.sampled_from([Jitter(), Jitter("exponential")])), label_bytes=0,
-        sender=draw(st.sampled_from(["device", "link"])), duration_s=2.0, drain=True,
+        sender=draw(st.sampled_from(["device", "link"])), duration_s=2.0, drain=True, drain_limit_s=inf,
     )  # fmt: skip
 
 

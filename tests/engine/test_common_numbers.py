@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def test_every_policy_is_offered_the_same_samples_at_the_same_times(world: World
 def test_every_policy_meets_the_same_jitter(seed: int) -> None:
     world = line(
         3, (0.01, 0.02, 0.01), outputs=drawn(50, 3), jitter=Jitter("lognormal", 1.0),
-        arrivals=Arrivals("poisson", 40.0), duration_s=3.0, drain=True,
+        arrivals=Arrivals("poisson", 40.0), duration_s=3.0, drain=True, drain_limit_s=inf,
     )  # fmt: skip
     build = {name: recipe for name, recipe in RECIPES.items() if name not in ("remote", "oracle")}
     first, *others = (

@@ -61,10 +61,14 @@ def test_scores_that_need_logits_say_so(name: str) -> None:
 
 
 def test_answers() -> None:
-    np.testing.assert_array_equal(ANSWERS["own-exit"].answer(OUTPUTS), np.tile(np.arange(4), (3, 1)))
+    every, some = (True,) * 4, (False, True, False, True)
+    np.testing.assert_array_equal(ANSWERS["own-exit"].answer(OUTPUTS, every), np.tile(np.arange(4), (3, 1)))
     np.testing.assert_array_equal(
-        ANSWERS["most-confident"].answer(OUTPUTS), [[0, 0, 2, 2], [0, 0, 0, 0], [0, 0, 2, 3]]
+        ANSWERS["most-confident"].answer(OUTPUTS, every), [[0, 0, 2, 2], [0, 0, 0, 0], [0, 0, 2, 3]]
     )
+    evaluated = ANSWERS["most-confident"].answer(OUTPUTS, some)[:, [1, 3]]
+    best = np.where(CONFIDENCE[:, 3] > CONFIDENCE[:, 1], 3, 1)
+    np.testing.assert_array_equal(evaluated, np.column_stack([[1, 1, 1], best]))
 
 
 def test_rows() -> None:
@@ -104,7 +108,7 @@ def test_a_setting_knows_the_unloaded_way_to_every_device() -> None:
     np.testing.assert_allclose(HERE.transfer_s[0, 2], [2.2, 1.2, 0.7, 0.2])
     np.testing.assert_array_equal(HERE.transfer_s[1, 1], 0.0)
     assert HERE.device("d2") == 2
-    with pytest.raises(ValueError, match="no device 'd9'"):
+    with pytest.raises(ValueError, match="device 'd9' is not"):
         HERE.device("d9")
 
 

@@ -1,0 +1,136 @@
+"""From a data set to a measured network: read, train, answer the held-out images, count and time."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mdisim.profiles.build.datasets import FASHION_MNIST_FOLDER, FORMS, DatasetError, ImageData, read_images
+from mdisim.profiles.build.measure import exit_logits, measure_costs, settle, stem_features
+from mdisim.profiles.build.network import MultiExitMobileNetV2, build_network, small32, standard224
+from mdisim.profiles.build.records import BuildError, Measured, TimingPlan
+from mdisim.profiles.build.training import Normaliser, Progress, Recipe, train
+
+HALVES = ("calibration", "test")
+RECIPES = {
+    "cifar10": Recipe(epochs=52),
+    "fashion-mnist": Recipe(epochs=12, crop_pad=0, flip=False, small_share=0.0),
+}
+TIMING = (
+    "PyTorch eager mode, float32, batch 1, one thread, batch normalisation folded, channels last; median of "
+    "the rounds' medians and inter-quartile range over all passes"
+)
+
+
+def read_named(dataset: Path | None, name: str) -> ImageData:
+    """Read the data set ``name`` from ``dataset``, or from where its package puts it."""
+    if dataset is None and name != "fashion-mnist":
+        raise DatasetError(f"{name}: name the file that holds the data set; it may be {FORMS}")
+    path = dataset or FASHION_MNIST_FOLDER
+    if dataset is None and not path.is_dir():
+        raise DatasetError(f"{path}: no such folder; install Debian's dataset-fashion-mnist or name the folder")
+    data = read_images(path)
+    if data.name != name:
+        raise DatasetError(f"{path}: holds {data.name}, not {name}")
+    return data
+
+
+def recipe_for(name: str, epochs: int | None, seed: int) -> Recipe:
+    """Return the recipe of the data set ``name``, with its own number of epochs unless one is given."""
+    if name not in RECIPES:
+        raise BuildError(f"no recipe for {name!r}; there are {', '.join(sorted(RECIPES))}")
+    recipe = replace(RECIPES[name], seed=seed)
+    if epochs is not None:
+        recipe = replace(recipe, epochs=epochs)
+    if recipe.epochs < 1 or seed < 0:
+        raise BuildError(f"epochs={recipe.epochs}, seed={seed}: epochs must be at least 1, a seed at least 0")
+    return recipe
+
+
+def train_and_measure(
+    data: ImageData, recipe: Recipe, checkpoint: Path | None, timing: TimingPlan, progress: Progress
+) -> Measured:
+    """Train the small network on the data's training part, and measure it and the standard one."""
+    _, size, _, channels = data.train_images.shape
+    network = train(
+        data, small32(channels, len(data.classes), size), recipe, checkpoint=checkpoint, progress=progress
+    )
+    order, split = halves(len(data.test_labels), recipe.seed)
+    images, label = data.test_images[order], data.test_labels[order]
+    normalise = Normaliser.fitted(data.train_images, torch.device("cpu"))
+    progress(f"answering {len(label)} held-out images")
+    logits = exit_logits(network, images, normalise)
+    standard = settle(build_network(standard224(len(data.classes)), recipe.seed))
+    tables = {"native": network, "mobilenetv2-224": standard}
+    costs = {}
+    for table, timed in tables.items():
+        progress(f"timing the stages of {timed.config.name}")
+        costs[table] = measure_costs(timed, timing)
+    accuracy = {half: accuracies(logits[split == i], label[split == i]) for i, half in enumerate(HALVES)}
+    return Measured(
+        logits=logits,
+        label=label,
+        split=split,
+        features=stem_features(network, images, normalise),
+        costs=costs,
+        meta=describe(data, network, recipe, timing) | {"accuracy": accuracy},
+    )
+
+
+def halves(samples: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Return a shuffled order of the samples and which half each then belongs to.
+
+    A published test set may be sorted by class, which would make two halves of different classes.
+    """
+    order = np.random.default_rng([seed, 0, 1]).permutation(samples)
+    return order, (np.arange(samples) >= samples // 2).astype(np.uint8)
+
+
+def accuracies(logits: NDArray[np.float16], label: NDArray[np.int64]) -> list[float]:
+    """Return the share of right answers at each exit."""
+    right = logits.argmax(axis=2) == label[:, None]
+    return [round(float(share), 4) for share in right.mean(axis=0)]
+
+
+def describe(data: ImageData, network: MultiExitMobileNetV2, recipe: Recipe, timing: TimingPlan) -> dict[str, Any]:
+    """Return as plain JSON what was trained on what, and how and where it was measured."""
+    config = network.config
+    return {
+        "dataset": {
+            "name": data.name,
+            "form": data.form,
+            "source": data.source,
+            "licence": data.licence,
+            "sha256": data.sha256,
+            "trained_on": len(data.train_labels),
+            "held_out": len(data.test_labels),
+            "classes": list(data.classes),
+        },
+        "network": asdict(config) | {"parameters": sum(p.numel() for p in network.parameters())},
+        "training": asdict(recipe),
+        "costs": {
+            "native": f"{config.name}, as trained",
+            "mobilenetv2-224": "standard MobileNetV2 with five exits, untrained: weights do not change costs",
+        },
+        "macs": "multiply-accumulates of convolutions and linear layers; one MAC is two FLOPs",
+        "timing": asdict(timing) | {"how": TIMING, "cpu": cpu_model(), "threads": 1},
+        "torch": torch.__version__,
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def cpu_model() -> str:
+    """Return the processor's name as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
