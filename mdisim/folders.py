@@ -1,7 +1,7 @@
 """Directories of results: written whole or not at all, with a provenance, and not over anything else.
 
 A directory that exists is replaced only by results of the same identity (what was asked for), or by force;
-what is not a directory of results is never touched.
+what is not a directory of results, or holds more than these, is never touched.
 """
 
 from __future__ import annotations
@@ -55,6 +55,12 @@ def vacant(directory: AnyPath, identity: str = "", force: bool = False) -> None:
         raise ResultsError(
             f"{path}: exists and is not a directory of results; name one that does not exist yet"
         ) from error
+    foreign = sorted({child.name for child in path.iterdir()} - {PROVENANCE, *facts.get("files", ())})
+    if foreign:
+        raise ResultsError(
+            f"{path}: holds {', '.join(foreign)}, which would go with the results; move it away, or name another "
+            "directory"
+        )
     if not force and not (identity and facts.get("identity") == identity):
         raise ResultsError(
             f"{path}: holds other results ({_told(facts)}); name another directory, or replace them with --force "
@@ -79,7 +85,8 @@ def writing(directory: AnyPath, identity: str, facts: Mapping[str, Any], force: 
     try:
         fresh.mkdir(parents=True)
         yield fresh
-        write_json(_provenance(identity, facts), fresh / PROVENANCE)
+        files = sorted(child.name for child in fresh.iterdir())
+        write_json(_provenance(identity, {**facts, "files": files}), fresh / PROVENANCE)
         _put(fresh, target)
     except OSError as error:
         raise ResultsError(f"{directory}: cannot write results there: {error.strerror or error}") from error
@@ -93,11 +100,12 @@ def _put(fresh: Path, target: Path) -> None:
         fresh.rename(target)
         return
     old = fresh.with_name(fresh.name + ".old")
-    target.rename(old)
     try:
+        target.rename(old)
         fresh.rename(target)
-    except OSError:
-        old.rename(target)
+    except BaseException:
+        if not target.exists():
+            old.rename(target)
         raise
     shutil.rmtree(old)
 

@@ -196,12 +196,12 @@ def cost_saving(run: Run, all_cloud_cost: float) -> float:
 
 def energy_per_sample_j(run: Run) -> float:
     """Mean joules that an answered sample itself caused: busy power while it computed, and its transfers."""
-    return _mean(run, "energy_j")
+    return float(run.tasks.loc[answered(run), "energy_j"].mean(skipna=False))
 
 
 def devices_energy_j(run: Run) -> float:
     """Joules of all devices over the window, idle and busy; transfers are not in it."""
-    return float(run.devices["energy_j"].sum())
+    return float(run.devices["energy_j"].sum(skipna=False))
 
 
 def fairness(run: Run) -> float:

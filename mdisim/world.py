@@ -6,7 +6,7 @@ rates bits per second. Nothing here moves: the engine holds what changes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, Protocol
 
@@ -49,7 +49,7 @@ class Device:
     """A place that computes: `cores` tasks at a time, one queue of at most `queue_limit` waiting tasks.
 
     `holds` [K] says which stages it may run; `layer_cost` is the abstract price of a layer here; `idle_w` is
-    drawn all the time, and `busy_w` by each computing core on top of it.
+    drawn all the time, and `busy_w` by each computing core on top of it; NaN where that is not known.
     """
 
     name: str
@@ -214,19 +214,10 @@ class World:
             here = there
         return links
 
-    def with_window(self, **changes: float | bool) -> World:
-        """The same world, watched differently."""
-        return replace(self, window=replace(self.window, **changes))  # type: ignore[arg-type]
-
 
 def service_s(stage_s: float, work: float, jitter: float, head_s: float) -> float:
     """The time of one task on one core: stage time x the sample's own work x jitter, plus its exit's head."""
     return stage_s * work * jitter + head_s
-
-
-def transfer_s(rate: Rate, latency_s: float, start_s: float, size_bytes: float) -> float:
-    """The time from the start of a transmission until all of it is there."""
-    return rate.finish_s(start_s, size_bytes) - start_s + latency_s
 
 
 def setting(world: World) -> Setting:
@@ -251,4 +242,6 @@ def setting(world: World) -> Setting:
         transfer_s=carry,
         calibration=world.calibration.outputs,
         features=world.calibration.features,
+        holds=np.array([device.holds or (True,) * K for device in world.devices]),
+        priorities=tuple(s.priority for s in world.sources),
     )

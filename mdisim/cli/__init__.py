@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -34,21 +38,26 @@ for command in (check, run, compare, policies, profiles, profile, schema):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; what the user cannot help is raised."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    garbled = next((argument for argument in given if not _is_text(argument)), None)
+    if garbled is not None:
+        return _told(f"the argument {ascii(garbled)} is not text in UTF-8", BAD_INPUT)
     try:
-        program.main(given, prog_name="mdisim", obj=shlex.join(["mdisim", *given]), standalone_mode=False)
+        with _terminable():
+            program.main(given, prog_name="mdisim", obj=shlex.join(["mdisim", *given]), standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
         error.show()
         return BAD_INPUT
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         return _told("stopped", FAILED)
     except BrokenPipeError:  # whoever read our output has gone, as in `mdisim policies | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return FAILED
     except OSError as error:
-        if error.filename is None:
-            raise
+        if error.filename is None:  # such as output to a full disk
+            _discard_output()
+            return _told(error.strerror or str(error), FAILED)
         return _told(f"{error.filename}: {error.strerror}", BAD_INPUT)
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
@@ -64,3 +73,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _told(message: str, code: int) -> int:
     click.echo(f"Error: {message}", err=True)
     return code
+
+
+def _is_text(argument: str) -> bool:
+    """Whether an argument can be printed and written: bytes that are no text arrive as lone surrogates."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _discard_output() -> None:
+    """Let what could not be written go, or Python would try again at its end."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Make SIGTERM stop the command as Ctrl-C does, with the processes it started."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _stop(*_: Any) -> None:
+    from multiprocessing import active_children
+
+    for child in active_children():
+        child.terminate()
+    raise KeyboardInterrupt

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mdisim.profiles import Profile
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+LISTED = ("name", "dataset", "model", "exits", "test_accuracy", "cost_tables")
 
 
 def json_option(command: Command) -> Command:
@@ -62,7 +63,7 @@ def profiles(name: str | None, wants_json: bool) -> None:
     if wants_json:
         as_json(rows)
     elif name is None:
-        table([{key: _in_words(value) for key, value in row.items()} for row in rows])
+        table([{key.replace("_", " "): _in_words(row[key]) for key in LISTED} for row in rows])
     else:
         _describe(rows[0])
 
@@ -75,13 +76,17 @@ def _in_words(value: Any) -> str:
 
 def _describe(profile: dict[str, Any]) -> None:
     """Print what is known of one profile: facts, then a table of times for each of its cost tables."""
+    from mdisim.profiles import device_kinds
+
     facts = {key: value for key, value in profile.items() if key not in ("cost_tables", "header")}
     table([{"fact": key, "value": _in_words(value)} for key, value in facts.items()])
     for name, costs in profile["cost_tables"].items():
         rows = [{"device kind": kind, **_times(facts)} for kind, facts in costs["kinds"].items()]
         table(rows, f"cost table {name}; KiB sent: {_in_words(costs['out_kib'])}")
+    known = device_kinds()
     notes = {kind: facts["note"] for kind, facts in costs["kinds"].items()}
-    show("where the times come from:", *(f"  {kind}: {note}" for kind, note in notes.items()))
+    hardware = {kind: f"{known[kind].hardware}; " if kind in known else "" for kind in notes}
+    show("where the times come from:", *(f"  {kind}: {hardware[kind]}{note}" for kind, note in notes.items()))
 
 
 def _times(facts: dict[str, Any]) -> dict[str, str]:
@@ -132,7 +137,7 @@ def states_costs(command: Command) -> Command:
     options = (
         click.option("--stage-s", type=NUMBERS, metavar="S[,S...]", help="Seconds of each stage."),
         click.option("--head-s", type=NUMBERS, default=0.0, metavar="S[,S...]", help="Seconds of each head."),
-        click.option("--out-bytes", type=NUMBERS, default=0.0, metavar="B[,B...]",
+        click.option("--out-bytes", type=NUMBERS, metavar="B[,B...]",
                      help="Bytes of the input and after each stage but the last."),
     )  # fmt: skip
     for option in reversed(options):
@@ -140,8 +145,12 @@ def states_costs(command: Command) -> Command:
     return command
 
 
-def _sent(out_bytes: Any) -> Any:
-    """After the last stage nothing is sent."""
+def _sent(out_bytes: Any, instead: str = "") -> Any:
+    """After the last stage nothing is sent; what is sent before it must be said, or all links would be idle."""
+    if out_bytes is None:
+        raise click.UsageError(
+            f"--out-bytes is needed, such as --out-bytes 3072,8192,4096 (0 if nothing is sent){instead}"
+        )
     return [*out_bytes, 0.0] if isinstance(out_bytes, list) else out_bytes
 
 
@@ -189,12 +198,13 @@ def import_(
     from mdisim.profiles import import_csv
 
     _free(out, force)
+    sent = 0.0 if options["costs"] and out_bytes is None else _sent(out_bytes, "; or --costs PROFILE")
     made = import_csv(
         table_path,
         confidence=_columns(confidence),
         prediction=prediction and _columns(prediction),
         correct=correct and _columns(correct),
-        out_bytes=_sent(out_bytes),
+        out_bytes=sent,
         **options,
     )
     _write(made, out)
@@ -205,7 +215,7 @@ def _columns(text: str) -> str | list[str]:
 
 
 @profile.command()
-@click.option("--samples", "n", type=click.IntRange(1), default=10_000, show_default=True, help="How many.")
+@click.option("--samples", "n", type=click.IntRange(1, 10_000_000), default=10_000, show_default=True, help="How many.")
 @click.option("--accuracy", type=NUMBERS, required=True, metavar="A,A...", help="The accuracy of each exit.")
 @click.option("--classes", type=click.IntRange(2), default=10, show_default=True, help="How many classes.")
 @click.option("--correlation", type=click.FloatRange(0, 1), default=0.7, show_default=True,

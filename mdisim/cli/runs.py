@@ -139,17 +139,28 @@ def run(
 
 def _policy(name: str, scenario: str, overrides: tuple[str, ...], allow_code: bool) -> str:
     """The override that puts this policy in place, with the parameters that the scenario states for it."""
-    from mdisim.experiments.prepare import stated
+    from mdisim.policies import RECIPES
+    from mdisim.scenario.nearest import hint
 
-    others = tuple(text for text in overrides if not text.startswith("policy"))
-    return f"policy={json.dumps(stated(_scenario(scenario, others, allow_code), name))}"
+    paths = {text: text.partition("=")[0].strip() for text in overrides}
+    rival = next((text for text, path in paths.items() if path in ("policy", "policy.name")), None)
+    if rival is not None:
+        raise click.UsageError(f"--policy {name} and --set {rival} name a policy each; leave one out")
+    others = tuple(text for text, path in paths.items() if path.split(".")[0] != "policy")
+    loaded = _scenario(scenario, others, allow_code)
+    stated = loaded.stated(name)
+    if stated.get("name") not in RECIPES and "rule" not in stated:
+        known = [*RECIPES, *(p.called for p in (loaded.spec.policy, *loaded.spec.compare))]
+        say = hint(name, dict.fromkeys(known), "there are")
+        raise click.BadParameter(f"no policy {name!r}; {say}", param_hint="--policy")
+    return f"policy={json.dumps(stated)}"
 
 
 @click.command()
 @click.argument("scenario", metavar="SCENARIO")
 @click.option("--policies", "names", metavar="A,B,C",
               help="Policies by name, the first one to compare with; the scenario's by default.")  # fmt: skip
-@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, metavar="N",
+@click.option("--seeds", type=click.IntRange(1, 10_000), default=5, show_default=True, metavar="N",
               help="How many seeds, counted from 0; each gives every policy the same work.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, metavar="N",
               help="How many runs at a time.")  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -48,9 +48,14 @@ def show(*things: Table | str) -> None:
     """Print with rich, never narrower than what a pipe can take."""
     from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False, markup=False)
+    console = Console(width=None if _is_terminal(sys.stdout) else PIPED_WIDTH, highlight=False, markup=False)
     for thing in things:
         console.print(thing)
+
+
+def _is_terminal(stream: IO[str] | None) -> bool:
+    """Whether somebody looks on; Python has no stream where it was closed, as in `>&-`."""
+    return stream is not None and stream.isatty()
 
 
 @contextmanager
@@ -59,7 +64,7 @@ def progress_bar(what: str) -> Iterator[Callable[[float], None]]:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+    with Progress(console=Console(stderr=True), transient=True, disable=not _is_terminal(sys.stderr)) as progress:
         bar = progress.add_task(what, total=1.0)
         yield lambda share: progress.update(bar, completed=share)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import inf, nextafter
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from mdisim.engine.later import Later
 from mdisim.engine.links import Link, Output
 from mdisim.policies.policy import Policy
 from mdisim.policies.scores import Floats
-from mdisim.policies.views import CONTINUE, FREE, INPUT, NOBODY, OFFER, Here, Knobs, Peer, Task
+from mdisim.policies.views import CONTINUE, FREE, INPUT, NOBODY, OFFER, Here, Knobs, Peer, Place, Task
 from mdisim.world import UNREACHABLE, World, service_s
 
 
@@ -39,10 +40,7 @@ class Tables:
     """The plan, scores and factors of one run as sequences that are quick to index by stage, then sample."""
 
     def __init__(self, world: World, policy: Policy) -> None:
-        score = policy.score.score(world.samples.outputs)
-        if policy.strictly:  # s > t is the same as: the double just below s >= t
-            score = np.nextafter(score, -np.inf)
-        self.scores = _columns(score)
+        self.scores = _columns(policy.score.score(world.samples.outputs))
         self.work = None if world.samples.work is None else _columns(world.samples.work)
         self.size = None if world.samples.size is None else _columns(world.samples.size)
         self.out_bytes = [float(b) for b in world.out_bytes]
@@ -94,7 +92,7 @@ class Node:
         ]
         self.stage_cost = [float(layers) * spec.layer_cost for layers in world.layers]
         self.sources = [source.device for source in world.sources]
-        self.told = [[row.stamped(policy.knobs.thresholds) for row in policy.plan]] * len(self.sources)
+        self.told = [self._stamped(policy.knobs)] * len(self.sources)
         self.turn(policy.knobs)
         self.by_gossip = policy.signals.announce == "gossip"
         self.fresh = policy.signals.gossip_s == 0.0
@@ -211,6 +209,8 @@ class Node:
         assert self.policy.where is not None
         here, peers = self.here(job.stage), self.peers(job.stage)
         answer = self.policy.where.where(here, peers, self.task(job), self.knobs, self.rng)
+        if not isinstance(answer, Place):
+            raise RuleError(f"{self.policy.name} answers {answer!r} where a Place is due, such as Place(OFFER)")
         if answer.device < CONTINUE:
             raise RuleError(f"{self.policy.name} places a task at {answer.device}, neither a device nor an answer")
         if answer.payload == INPUT and job.stage > 0:
@@ -313,6 +313,11 @@ class Node:
             self.news[chosen].queue += 1
         return chosen
 
+    def _stamped(self, knobs: Knobs) -> list[tuple[float, ...]]:
+        """What scores must reach, row by row; s > t is the same as: s >= the next double above t."""
+        stamps = [row.stamped(knobs.thresholds) for row in self.policy.plan]
+        return [tuple(nextafter(t, inf) for t in stamp) for stamp in stamps] if self.policy.strictly else stamps
+
     def turn(self, knobs: Knobs) -> None:
         """New knobs: thresholds are stamped on what is admitted from now on."""
         rows, K = len(self.policy.plan), len(self.stage_s)
@@ -322,7 +327,7 @@ class Node:
                 f"counted from 0; thresholds are none or {K}, and a gap is longer than 0 s"
             )
         self.knobs = knobs
-        self.stamps = [row.stamped(knobs.thresholds) for row in self.policy.plan]
+        self.stamps = self._stamped(knobs)
         self.told = [
             self.stamps if d == self.number else told for d, told in zip(self.sources, self.told, strict=True)
         ]

@@ -16,7 +16,7 @@ from simpy import Environment
 from mdisim.engine.job import Job, Log, Status
 from mdisim.engine.later import Later
 from mdisim.engine.links import Channel, Link, Output
-from mdisim.engine.node import Node, Tables
+from mdisim.engine.node import Node, RuleError, Tables
 from mdisim.engine.source import Source
 from mdisim.engine.streams import Feed, stream
 from mdisim.policies.policy import Policy
@@ -41,6 +41,7 @@ class Simulation:
 
     def __init__(self, world: World, policy: Policy, seed: int, progress: Callable[[float], None]) -> None:
         self.world, self.policy, self.progress = world, policy, progress
+        self._check_plan()
         self.env = env = Environment()
         self.log = Log()
         self.live: dict[Job, None] = {}
@@ -58,7 +59,7 @@ class Simulation:
         for link in self.links:
             link.receiver = self.nodes[link.spec.target]
         self.sources = [
-            Source(env, world, policy, self.nodes[spec.device], self._feed(s, seed), s, self.live, self.end)
+            Source(env, world, policy, self.nodes[spec.device], Feed(world, s, seed), s, self.live, self.end)
             for s, spec in enumerate(world.sources)
         ]
         everywhere = policy.controls == "all"
@@ -66,6 +67,14 @@ class Simulation:
         self.before = self.totals()
         self.after = self.before
         self.counted = [(0.0, 0, 0, 0)] * len(self.nodes)
+
+    def _check_plan(self) -> None:
+        for number, row in enumerate(self.policy.plan):
+            if len(row.heads) != self.world.n_exits:
+                raise RuleError(
+                    f"row {number} of the plan of {self.policy.name} is for {len(row.heads)} exits, "
+                    f"but the profile has {self.world.n_exits}"
+                )
 
     def _output(self, d: int) -> Output:
         world = self.world
@@ -75,10 +84,6 @@ class Simulation:
             link.expect(float(np.mean(cuts)))
         per_link = world.sender == "link"
         return Output(self.env, links, world.next_hop[d].tolist(), per_link, self.policy.signals.retry_s)
-
-    def _feed(self, number: int, seed: int) -> Feed:
-        world = self.world
-        return Feed(world.sources[number], number, len(world.samples), world.n_exits, world.jitter, seed)
 
     # --- the life of a sample
 
@@ -183,7 +188,8 @@ class Simulation:
         threshold = gap_s = float("nan")
         if node.number in self.controlled:
             gap_s = node.knobs.gap_s
-            threshold = node.stamps[node.knobs.row][0] if len(node.stage_s) > 1 else threshold
+            row = self.policy.plan[node.knobs.row]
+            threshold = row.stamped(node.knobs.thresholds)[0] if len(node.stage_s) > 1 else threshold
         self.log.timeline.extend(
             (
                 self.env.now, node.number, load.queue, load.busy, load.out_queue, used, load.service_s,

@@ -100,8 +100,8 @@ class Source:
     def ended(self, job: Job, status: Status) -> None:
         """A sample has ended: learn from an answer; a closed loop offers again.
 
-        With no think time, what a closed loop lost is offered again with the next answer, not at once: it
-        would be lost again at the same instant, for ever.
+        With no think time, what a closed loop lost is offered again with the next answer, or, if nothing else
+        is on its way, after the knob's gap; not at once, when it would be lost again, for ever.
         """
         if status == Status.ANSWERED:
             self.node.answered += 1
@@ -111,9 +111,11 @@ class Source:
                 )
         if self.closed:
             self.owed += 1
-            if status == Status.ANSWERED or self.arrivals.think_s:
+            answered, think_s = status == Status.ANSWERED, self.arrivals.think_s
+            if answered or think_s or self.owed == self.arrivals.population:
+                pause_s = think_s if answered or think_s else self.node.knobs.gap_s
                 for _ in range(self.owed):
-                    Later(self.env, self.arrivals.think_s, self._offer_once)
+                    Later(self.env, pause_s, self._offer_once)
                 self.owed = 0
 
     def _scores(self, job: Job) -> Floats:

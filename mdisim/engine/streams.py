@@ -14,7 +14,7 @@ from itertools import repeat
 import numpy as np
 from numpy.random import Generator
 
-from mdisim.world import Arrivals, Jitter, Source
+from mdisim.world import Arrivals, Jitter, World
 
 BLOCK = 1024
 
@@ -44,8 +44,11 @@ def service_factors(jitter: Jitter, n_stages: int, rng: Generator) -> Iterator[l
         yield from jitter.factors(rng, (BLOCK, n_stages)).tolist()
 
 
-def gaps_s(arrivals: Arrivals, rng: Generator) -> Iterator[float]:
-    """The times between offered samples for arrivals that nothing in the simulation changes."""
+def gaps_s(arrivals: Arrivals, rng: Generator, until_s: float) -> Iterator[float]:
+    """The times between offered samples for arrivals that nothing in the simulation changes.
+
+    Silence longer than `until_s` ends them.
+    """
     if arrivals.kind == "constant":
         yield from repeat(1.0 / arrivals.rate_per_s)
     elif arrivals.kind == "poisson":
@@ -57,14 +60,14 @@ def gaps_s(arrivals: Arrivals, rng: Generator) -> Iterator[float]:
             before = times[start - 1] if start else 0.0
             yield from np.diff(times[start : start + BLOCK], prepend=before).tolist()
     elif arrivals.kind == "on-off":
-        yield from _on_off_gaps_s(arrivals, rng)
+        yield from _on_off_gaps_s(arrivals, rng, until_s)
 
 
-def _on_off_gaps_s(arrivals: Arrivals, rng: Generator) -> Iterator[float]:
+def _on_off_gaps_s(arrivals: Arrivals, rng: Generator, until_s: float) -> Iterator[float]:
     """Poisson while on, silent while off; both lengths exponential; starts on."""
     silent = 0.0
     left = rng.exponential(arrivals.on_s)
-    while True:
+    while silent <= until_s:
         gap = rng.exponential(1.0 / arrivals.rate_per_s)
         if gap < left:
             left -= gap
@@ -78,11 +81,12 @@ def _on_off_gaps_s(arrivals: Arrivals, rng: Generator) -> Iterator[float]:
 class Feed:
     """What a source offers, by index: the sample's row and the factors on its service times."""
 
-    def __init__(self, source: Source, number: int, n: int, n_stages: int, jitter: Jitter, seed: int) -> None:
-        self.rows = sample_rows(n, source.order, stream(seed, "samples", number))
-        self.factors = service_factors(jitter, n_stages, stream(seed, "service", number))
-        self.gaps_s = gaps_s(source.arrivals, stream(seed, "arrivals", number))
-        self._jitter, self._n_stages, self._seed, self._number = jitter, n_stages, seed, number
+    def __init__(self, world: World, number: int, seed: int) -> None:
+        source, jitter = world.sources[number], world.jitter
+        self.rows = sample_rows(len(world.samples), source.order, stream(seed, "samples", number))
+        self.factors = service_factors(jitter, world.n_exits, stream(seed, "service", number))
+        self.gaps_s = gaps_s(source.arrivals, stream(seed, "arrivals", number), world.window.duration_s)
+        self._jitter, self._n_stages, self._seed, self._number = jitter, world.n_exits, seed, number
 
     def factors_again(self, index: int, attempt: int) -> list[float] | None:
         """The factors of a sample that starts over."""

@@ -82,21 +82,13 @@ class Ground:
             raise ExperimentError(
                 f"a world built by hand needs a policy as an object, not {given!r}; policies.MdiExit() would do"
             )
-        return self.scenario.recipe(stated(self.scenario, given) if isinstance(given, str) else given)
+        return self.scenario.recipe(given)
 
     def run(self, policy: Policy, seed: int, progress: Callable[[float], None]) -> Run:
         """Simulate; `progress` is told the share of the time that has passed."""
         duration_s = self.world.window.duration_s
         done = run(self.world, policy, seed, lambda time_s: progress(min(time_s / duration_s, 1.0)))
         return replace(done, origin=self.origin, parameters=parameters(policy))
-
-
-def stated(scenario: Scenario, name: str) -> str | Mapping[str, Any]:
-    """What a name means in a scenario: a policy that it states, also under compare; else the one so named."""
-    for policy in (scenario.spec.policy, *scenario.spec.compare):
-        if policy.called == name:
-            return policy.model_dump(exclude_none=True)
-    return name
 
 
 def check_seeds(seeds: Sequence[int]) -> Sequence[int]:

@@ -30,6 +30,7 @@ from mdisim.policies.scores import SCORES, Score
 from mdisim.policies.views import FREE, Knobs
 
 Unit = Interval(ge=0, le=1)
+TICK_S = 1e-4  # the shortest period of anything that ticks
 ScoreName = Literal["max-softmax", "certainty", "margin", "patience"]
 
 
@@ -45,7 +46,7 @@ class Adaptive:
 
     exit_threshold: Annotated[
         float | tuple[float, ...],
-        Meaning("T_e: a sample leaves at an exit whose score exceeds it; or one per exit"),
+        Meaning("T_e: a sample leaves at an exit whose score exceeds it; or one per exit", "score"),
     ] = 0.8
     score: Annotated[ScoreName, Meaning("what is compared with the threshold")] = "max-softmax"
     adapt: Annotated[
@@ -67,7 +68,8 @@ class Adaptive:
     threshold_min: Annotated[float, Unit, Meaning("T_e^min: Alg 4 goes no lower", "score")] = 0.3
     threshold_max: Annotated[float, Unit, Meaning("T_e^max: Alg 4 goes no higher", "score")] = 0.95
     initial_gap_s: Annotated[float, Gt(0), Meaning("mu at the start: time between admissions", "s")] = 0.05
-    control_s: Annotated[float, Gt(0), Meaning("period of Alg 3 and 4", "s")] = 0.5
+    gap_max_s: Annotated[float, Gt(0), Meaning("Alg 3 makes the gap no longer", "s")] = 5.0
+    control_s: Annotated[float, Ge(TICK_S), Meaning("period of Alg 3 and 4", "s")] = 0.5
     count_in_service: Annotated[bool, Meaning("whether I_n counts the task in service")] = True
     announce: Annotated[
         Literal["stamp", "gossip"],
@@ -84,18 +86,18 @@ class Adaptive:
         where: Where | None = None,
         sends: Sends | None = None,
         placement: int = FREE,
-        score: Score | None = None,
         retry_s: float = 0.02,
         optimistic: bool = False,
     ) -> Policy:
-        """Lay out the policy around these rules."""
+        """Lay out the policy around these rules; a ValueError where the parameters do not fit together."""
+        self._check(setting)
         return Policy(
             name=self.name,
             plan=(self._row(setting.n_exits, placement),),
             where=where,
             sends=sends,
             turns=self._turns(),
-            score=score or SCORES[self.score],
+            score=self.criterion(),
             strictly=True,
             signals=Signals(
                 gossip_s=self.gossip_s,
@@ -109,6 +111,30 @@ class Adaptive:
             knobs=Knobs(self._moving(setting.n_exits), self.initial_gap_s, 0),
             details=asdict(self),
         )
+
+    def _check(self, setting: Setting) -> None:
+        """Refuse what would run and mean nothing; each message begins with the parameter at fault."""
+        self.criterion().score(setting.calibration)  # says so where the profile lacks what the score needs
+        early = self.thresholds(setting.n_exits)[:-1]
+        lowest, highest = (1.0, inf) if self.score == "patience" else (0.0, 1.0)
+        for threshold in early:
+            if not lowest <= threshold <= highest:
+                raise ValueError(
+                    f"exit_threshold {threshold:g} is outside {self.score}'s scores, {lowest:g} to {highest:g}"
+                    + ("; no-exit is the policy that never leaves early" if threshold > highest else "")
+                )
+        if self.score == "patience" and self.adapt == "threshold":
+            raise ValueError("adapt: threshold moves thresholds by shares of one; patience counts exits")
+        if 0.0 < self.gossip_s < TICK_S:
+            raise ValueError(f"gossip_s {self.gossip_s:g} is neither 0, always fresh, nor at least {TICK_S:g} s")
+        if self.threshold_min > self.threshold_max:
+            raise ValueError(f"threshold_min {self.threshold_min:g} is above threshold_max {self.threshold_max:g}")
+        if self.queue_low > self.queue_high:
+            raise ValueError(f"queue_low {self.queue_low:g} is above queue_high {self.queue_high:g}")
+
+    def criterion(self) -> Score:
+        """What is compared with the thresholds."""
+        return SCORES[self.score]
 
     def thresholds(self, n_exits: int) -> tuple[float, ...]:
         """One threshold per exit, [K]; a ValueError where the parameter has another number of them."""
@@ -131,7 +157,9 @@ class Adaptive:
         steps = (self.queue_low, self.queue_high, self.alpha, self.beta, self.gamma)
         additive = self.step == "additive"
         if self.adapt == "rate":
-            return RateByQueue(*steps, self.count_in_service, additive, self.initial_gap_s)
+            return RateByQueue(
+                *steps, self.count_in_service, additive, self.initial_gap_s, longest_s=self.gap_max_s
+            )
         if self.adapt == "threshold":
             return ThresholdByQueue(
                 *steps, self.threshold_min, self.threshold_max, self.count_in_service, additive
@@ -165,7 +193,9 @@ class MdiExit(Adaptive):
     neighbour_order: Annotated[
         Literal["random", "best-first"], Meaning("in which order neighbours are tried at each attempt")
     ] = "random"
-    retry_s: Annotated[float, Gt(0), Meaning("an offered task that nobody took is tried again after", "s")] = 0.02
+    retry_s: Annotated[
+        float, Ge(TICK_S), Meaning("an offered task that nobody took is tried again after", "s")
+    ] = 0.02
     compute_delay: Annotated[
         Literal["average", "queued"], Meaning("W: queue length x Gamma, or the sum of what is queued")
     ] = "average"
@@ -220,20 +250,23 @@ class Local(Adaptive):
 
     def build(self, setting: Setting) -> Policy:
         """Lay out a plan without a rule of placement: what is born here stays."""
+        setting.need_whole(self.name, setting.sources)
         return self.policy(setting)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Remote(Adaptive):
     """Every sample is sent, as input, to one device, which runs every stage."""
 
     name: ClassVar[str] = "remote"
 
-    device: Annotated[str, Meaning("the device that computes")] = ""
+    device: Annotated[str, Meaning("the device that computes")]
 
     def build(self, setting: Setting) -> Policy:
-        """Lay out the plan; a ValueError where no device has that name."""
-        return self.policy(setting, placement=setting.device(self.device))
+        """Lay out the plan; a ValueError where no device has that name, or it cannot run every stage."""
+        device = setting.device(self.device)
+        setting.need_whole(self.name, (device,))
+        return self.policy(setting, placement=device)
 
 
 @dataclass(frozen=True)
@@ -248,10 +281,11 @@ class Ddi(Adaptive):
 
     placement: Annotated[Literal["join", "offer"], Meaning("shortest expected delay at birth, or Alg 2")] = "join"
     out_queue_limit: Annotated[int, Ge(0), Meaning("T_O, for placement by offer", "tasks")] = 10
-    retry_s: Annotated[float, Gt(0), Meaning("retry period, for placement by offer", "s")] = 0.02
+    retry_s: Annotated[float, Ge(TICK_S), Meaning("retry period, for placement by offer", "s")] = 0.02
 
     def build(self, setting: Setting) -> Policy:
         """Lay out the placement of whole samples."""
+        setting.need_whole(self.name, range(len(setting.devices)))
         if self.placement == "join":
             return self.policy(setting, where=WholeToShortest(self._stages(setting)))
         return self.policy(
@@ -263,7 +297,7 @@ class Ddi(Adaptive):
 
     def _stages(self, setting: Setting) -> float:
         """The mean number of stages that the calibration half needs at these thresholds."""
-        score = SCORES[self.score].score(setting.calibration)
+        score = self.criterion().score(setting.calibration)
         if not len(score):
             return float(setting.n_exits)
         leaves = score > np.array((*self.thresholds(setting.n_exits)[:-1], -inf))
@@ -287,21 +321,22 @@ class Random(Adaptive):
 class Oracle(MdiExit):
     """MDI-Exit that knows the labels: a sample leaves at the first exit that is right.
 
-    No policy can know this; it bounds what any exit rule could reach. Thresholds do not matter.
+    No policy can know this; it bounds what any exit rule could reach. `score` and thresholds do not matter,
+    and Alg 4 has nothing to turn.
     """
 
     name: ClassVar[str] = "oracle"
 
-    def build(self, setting: Setting) -> Policy:
-        """Lay out MDI-Exit with scores of one where right and zero where wrong."""
-        return self.policy(
-            setting,
-            where=KeepOrOffer(self.out_queue_limit, self.keep_when_empty, self.offload_first),
-            sends=self.sends(),
-            retry_s=self.retry_s,
-            optimistic=self.optimistic,
-            score=SCORES["hindsight"],
-        )
+    def criterion(self) -> Score:
+        """One where right and zero where wrong."""
+        return SCORES["hindsight"]
+
+    def thresholds(self, n_exits: int) -> tuple[float, ...]:
+        """Between wrong and right."""
+        return (0.5,) * n_exits
+
+    def _turns(self) -> Turns | None:
+        return super()._turns() if self.adapt == "rate" else None
 
 
 RECIPES: dict[str, type[Recipe]] = {

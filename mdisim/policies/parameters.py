@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from annotated_types import BaseMetadata, Ge, Gt, Interval, Le, Lt
 
+REQUIRED = "required"
+
 
 @dataclass(frozen=True)
 class Meaning:
@@ -30,7 +32,9 @@ class Parameter:
 def parameters(recipe: type) -> list[Parameter]:
     """The parameters of a named policy (a dataclass whose fields are annotated with a Meaning)."""
     hints = get_type_hints(recipe, include_extras=True)
-    return [_parameter(f.name, hints[f.name], None if f.default is MISSING else f.default) for f in fields(recipe)]
+    return [
+        _parameter(f.name, hints[f.name], REQUIRED if f.default is MISSING else f.default) for f in fields(recipe)
+    ]
 
 
 def _parameter(name: str, hint: Any, default: Any) -> Parameter:

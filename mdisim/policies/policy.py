@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mdisim.policies.plan import Row
 from mdisim.policies.protocols import Admits, Learns, Memory, Picks, Sends, Turns, Where
@@ -66,7 +67,8 @@ class Setting:
 
     `stage_s` and `head_s` are [D, K] seconds, `out_bytes` [K+1]; `transfer_s` [D, D, K+1] is the unloaded time to
     carry each cut from a to b (infinite where no route leads). `calibration` holds the network's outputs on the
-    calibration half, `features` [n, d] what a router may see of it.
+    calibration half, `features` [n, d] what a router may see of it; `holds` [D, K] which stages each
+    device may run (None: all); `priorities` are the sources'.
     """
 
     devices: tuple[str, ...]
@@ -78,6 +80,15 @@ class Setting:
     transfer_s: Floats
     calibration: Outputs
     features: Floats | None = None
+    holds: NDArray[np.bool_] | None = None
+    priorities: tuple[float, ...] = ()
+
+    def need_whole(self, policy: str, devices: Iterable[int]) -> None:
+        """Raise a ValueError where one of these devices lacks a stage that this policy would run there."""
+        for device in devices:
+            if self.holds is not None and not self.holds[device].all():
+                stage = int(np.argmin(self.holds[device])) + 1
+                raise ValueError(f"{policy} runs every stage at {self.devices[device]}, which lacks stage {stage}")
 
     def device(self, name: str) -> int:
         """The number of a device; a ValueError says which there are."""

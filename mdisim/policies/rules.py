@@ -72,7 +72,8 @@ class DelayRatio:
     def sends(self, here: Here, peers: tuple[Peer, ...], task: Task, rng: Generator) -> int:
         """Return the chosen neighbour, or NOBODY for now."""
         own = here.queue + here.busy if self.count_in_service else here.queue
-        stay_s = here.backlog_s if self.queued_work else own * here.service_s / here.cores
+        serving_s = here.busy * here.service_s if self.count_in_service else 0.0
+        stay_s = (here.backlog_s + serving_s if self.queued_work else own * here.service_s) / here.cores
         bytes_ = task.feature_bytes
         chances = [0.0] * len(peers)
         for i in range(len(peers)):
@@ -81,7 +82,8 @@ class DelayRatio:
             if self.gated and here.out_queue <= theirs:
                 continue
             way_s = 8.0 * bytes_ / peer.rate_bps + peer.latency_s if self.per_task_delay else peer.delay_s
-            wait_s = peer.backlog_s if self.queued_work else theirs * peer.service_s / peer.cores
+            serving_s = peer.busy * peer.service_s if self.count_in_service else 0.0
+            wait_s = (peer.backlog_s + serving_s if self.queued_work else theirs * peer.service_s) / peer.cores
             go_s = self.sum_weight * stay_s + way_s + wait_s
             if stay_s > 0.0:
                 chances[i] = stay_s / go_s if stay_s < go_s else 1.0
@@ -106,9 +108,9 @@ class DelayRatio:
 class WholeToShortest:
     """DDI: a sample goes, as input, where it would be done soonest, and stays there.
 
-    The expected delay of device m is D_nm(input) + (I_m + 1) Gamma_m with Gamma for a whole sample: the moving
-    average of a stage times `stages`, the mean number that a sample needs. Ties go to the source, then to the
-    first.
+    The expected delay of device m is D_nm(input) + (I_m + 1) Gamma_m: D counts the inputs that wait to be sent
+    ahead, and Gamma is for a whole sample: the moving average of a stage times `stages`, the mean number that a
+    sample needs. Ties go to the source, then to the first.
     """
 
     stages: float = 1.0
@@ -121,7 +123,7 @@ class WholeToShortest:
         best_s = (here.queue + here.busy + 1) * self.stages * here.service_s / here.cores
         for i in range(len(peers)):
             peer = peers[i]
-            way_s = 8.0 * task.input_bytes / peer.rate_bps + peer.latency_s
+            way_s = (here.out_queue + 1) * 8.0 * task.input_bytes / peer.rate_bps + peer.latency_s
             there_s = way_s + (peer.queue + peer.busy + 1) * self.stages * peer.service_s / peer.cores
             if there_s < best_s:
                 best = peer.device
@@ -152,9 +154,9 @@ class Anywhere:
 
     def where(self, here: Here, peers: tuple[Peer, ...], task: Task, knobs: Knobs, rng: Generator) -> Place:
         """Draw a device."""
-        if task.stage == 0 and not self.from_birth:
+        if not peers or (task.stage == 0 and here.holds and not self.from_birth):
             return Place(KEEP)
-        drawn = int(rng.integers(0, len(peers) + 1))
+        drawn = int(rng.integers(0, len(peers) + 1 if here.holds else len(peers)))
         return Place(KEEP) if drawn == len(peers) else Place(peers[drawn].device)
 
 
@@ -163,7 +165,8 @@ class RateByQueue:
     """MDI-Exit, Alg 3: shorten the gap between admissions while the source's queues are short, else widen it.
 
     Q = I + O. Below `low` the gap shrinks by `alpha`, below `high` by `beta`, else it grows by `gamma`: each
-    of the gap itself, or, if `additive`, of `unit_s`. It stays above `least_s`.
+    of the gap itself, or, if `additive`, of `unit_s`. It stays within
+    [`least_s`, `longest_s`].
     """
 
     low: float
@@ -175,6 +178,7 @@ class RateByQueue:
     additive: bool = False
     unit_s: float = 0.05
     least_s: float = 1e-4
+    longest_s: float = 5.0
 
     def turns(self, load: Load, knobs: Knobs, rng: Generator) -> Knobs:
         """Return the knobs with a new gap."""
@@ -185,7 +189,7 @@ class RateByQueue:
         elif waiting < self.high:
             change = -self.beta
         gap_s = knobs.gap_s + change * (self.unit_s if self.additive else knobs.gap_s)
-        return Knobs(knobs.thresholds, max(self.least_s, gap_s), knobs.row)
+        return Knobs(knobs.thresholds, min(self.longest_s, max(self.least_s, gap_s)), knobs.row)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def softmax(logits: NDArray[np.floating]) -> Floats:
 def _logits(outputs: Outputs, who: str) -> NDArray[np.floating]:
     if outputs.logits is None:
         raise ValueError(
-            f"the score {who!r} needs logits, which this profile does not hold; use 'max-softmax', or a profile "
+            f"score {who!r} needs logits, which this profile does not hold; use 'max-softmax', or a profile "
             "with logits"
         )
     return outputs.logits

@@ -11,6 +11,7 @@ import io
 import json
 import math
 import os
+import stat
 import tempfile
 import zipfile
 import zlib
@@ -66,6 +67,8 @@ def read(path: str | os.PathLike[str], *, limit_bytes: int = LIMIT_BYTES) -> Pro
     """
     where = os.fspath(path)
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # reading a device or a pipe might never end
+            raise ValueError("it is no regular file")
         with zipfile.ZipFile(path) as archive:
             arrays, text, broken = _unpack(archive, limit_bytes)
     except FileNotFoundError as error:

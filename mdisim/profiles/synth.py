@@ -110,6 +110,8 @@ def synthesise(
     _within("classes", classes, 2, np.inf)
     _within("accuracy", target, 1 / classes, 1)
     _within("correlation", correlation, 0, 1)
+    _positive("kappa", scale)
+    _positive("concentration", concentration)
     rng = np.random.default_rng(seed)
     r = _top_probabilities(rng, n, target, classes, correlation, concentration)
     label = rng.integers(0, classes, n)
@@ -187,6 +189,12 @@ def _per_sample(work: ArrayLike | None, n: int, exits: int) -> FloatArray | None
     if array.shape not in ((n, exits), (n, 1)):
         raise ProfileError("work", [f"has shape {array.shape}; ({n}, {exits}) or ({n}, 1) would do"])
     return np.broadcast_to(array, (n, exits))
+
+
+def _positive(name: str, value: ArrayLike) -> None:
+    array = np.asarray(value, dtype=float)
+    if not np.all(np.isfinite(array) & (array > 0)):
+        raise ProfileError(name, [f"is {np.array2string(array)}; a finite number above 0 would do"])
 
 
 def _within(name: str, value: ArrayLike, low: float, high: float) -> None:

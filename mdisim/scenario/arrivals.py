@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from math import isfinite
 from pathlib import Path
+from stat import S_ISREG
 
 HEADER = "time_s"
+LIMIT_BYTES = 64 * 10**6
 
 
 def times_s(path: Path) -> tuple[float, ...]:
     """Read the instants; `#` begins a comment. Raises ValueError with a message that follows the file's name."""
     try:
+        status = path.stat()
+        if not S_ISREG(status.st_mode):  # reading a device or a pipe might never end
+            raise ValueError(": is no regular file")
+        if status.st_size > LIMIT_BYTES:
+            raise ValueError(f": has {status.st_size} bytes, above the limit of {LIMIT_BYTES}")
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ValueError(": there is no such file in the scenario's folder") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, nan
 from pathlib import Path
 
 import numpy as np
@@ -73,13 +73,13 @@ def sent_bytes(table: CostTable, precision: str) -> Floats:
 
 
 def power_of(device: Device) -> PowerDraw:
-    """What a device draws: as stated, or as the catalogue says of its kind, or nothing."""
+    """What a device draws: as stated, or as the catalogue says of its kind; None if neither does."""
     kind = device_kinds().get(device.kind)
     busy_w, idle_w = (kind.busy_w, kind.idle_w) if kind else (None, None)
     stated = device.power
     return PowerDraw.model_construct(
-        busy=stated.busy if stated.busy is not None else busy_w or 0.0,
-        idle=stated.idle if stated.idle is not None else idle_w or 0.0,
+        busy=stated.busy if stated.busy is not None else busy_w,
+        idle=stated.idle if stated.idle is not None else idle_w,
     )
 
 
@@ -92,8 +92,8 @@ def _device(name: str, entry: Device, n_exits: int) -> world.Device:
         queue_limit=inf if entry.queue_limit is None else entry.queue_limit,
         holds=tuple(entry.holds is None or k + 1 in entry.holds for k in range(n_exits)),
         layer_cost=entry.layer_cost,
-        busy_w=power.busy or 0.0,
-        idle_w=power.idle or 0.0,
+        busy_w=nan if power.busy is None else power.busy,
+        idle_w=nan if power.idle is None else power.idle,
     )
 
 

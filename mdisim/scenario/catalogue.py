@@ -38,5 +38,7 @@ def find(name_or_path: str | os.PathLike[str]) -> Path:
             raise ValueError(f"there is no scenario of this name; {hint(text, names(), 'there are')}")
     if path.is_dir():
         raise ValueError("is a folder; name the scenario's file in it")
+    if path.exists():
+        raise ValueError("is no regular file; name a scenario's file")
     near = nearest(path.stem, names())
     raise ValueError("there is no such file" + (f"; there is a shipped scenario {near[0]!r}" if near else ""))

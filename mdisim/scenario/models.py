@@ -22,6 +22,7 @@ from mdisim.scenario.units import (
 )
 
 MAX_DEVICES = 1000
+MAX_POPULATION = 1_000_000
 TOPOLOGIES = ("mesh", "ring", "star", "line", "edges")
 
 Flag = Annotated[bool, Strict()]
@@ -173,7 +174,7 @@ class Closed(Section):
     """A fixed number of samples is about: each answer lets in the next."""
 
     kind: Literal["closed"]
-    population: Positive = 1
+    population: Annotated[Positive, Le(MAX_POPULATION)] = 1
     """How many are about at a time."""
     think: DurationOrZero = 0.0
     """What passes between an answer and the next sample."""

@@ -53,6 +53,19 @@ def recipe_of(policy: Policy, *, allow_code: bool) -> tuple[Recipe | None, list[
         return None, [Finding((), str(error))]
 
 
+def sharing(policy: Policy, common: Policy) -> Policy:
+    """The policy with every parameter of `common` that it has too and does not state itself.
+
+    So what stands under `policy:` holds for all that are compared, and their difference is theirs alone.
+    """
+    kind = RECIPES.get(policy.name or "")
+    if kind is None:
+        return policy
+    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    shared = {key: value for key, value in common.parameters.items() if key in known}
+    return Policy.model_validate(shared | policy.model_dump(exclude_none=True))
+
+
 def written(policy: Policy, recipe: Recipe) -> dict[str, Any]:
     """The policy with every parameter, as plain data that reads back to the same recipe."""
     named = {k: v for k, v in (("name", policy.name), ("rule", policy.rule), ("label", policy.label)) if v}

@@ -20,7 +20,7 @@ from mdisim.scenario.faults import Document, Fault, Finding, ScenarioError, in_o
 from mdisim.scenario.models import FromFile, Policy, Spec
 from mdisim.scenario.overrides import Overrides, apply, assignments
 from mdisim.scenario.phrases import phrases
-from mdisim.scenario.recipes import recipe_of, written
+from mdisim.scenario.recipes import recipe_of, sharing, written
 from mdisim.scenario.schema import schema
 from mdisim.scenario.units import shown
 from mdisim.scenario.yamlio import YamlError, compose, decode, dump
@@ -111,11 +111,12 @@ class Scenario:
     def recipe(self, policy: str | Mapping[str, Any] | None = None) -> Recipe:
         """The scenario's policy, or one given by name or as a mapping of its name and parameters.
 
-        Raises ScenarioError, also for parameters that do not fit.
+        A name means what `stated` says. What a policy does not state of what it shares with the scenario's
+        own, it takes from there. Raises ScenarioError, also for parameters that do not fit.
         """
         if policy is None:
             return self._recipe(self.spec.policy, "policy")
-        stated = {"name": policy} if isinstance(policy, str) else dict(policy)
+        stated = self.stated(policy) if isinstance(policy, str) else dict(policy)
         origin = f"policy {stated.get('name') or stated.get('rule') or ''}".strip()
         try:
             return self._recipe(Policy.model_validate(stated), origin)
@@ -123,13 +124,19 @@ class Scenario:
             found = phrases(Policy, error.errors(include_url=False))
             raise ScenarioError(_loose(origin, found)) from None
 
+    def stated(self, name: str) -> dict[str, Any]:
+        """What a name means here: a policy that the scenario states under it, or else the one so named."""
+        own = (p for p in (self.spec.policy, *self.spec.compare) if p.called == name)
+        meant = sharing(next(own, Policy(name=name)), self.spec.policy)
+        return meant.model_dump(exclude_none=True)
+
     def compared(self) -> dict[str, Recipe]:
         """The policies under `compare` by label, or the scenario's own alone."""
         stated = self.spec.compare or (self.spec.policy,)
         return {p.called: self._recipe(p, f"compare {i}") for i, p in enumerate(stated)}
 
     def _recipe(self, policy: Policy, origin: str) -> Recipe:
-        recipe, found = recipe_of(policy, allow_code=self.allow_code)
+        recipe, found = recipe_of(sharing(policy, self.spec.policy), allow_code=self.allow_code)
         if recipe is None:
             raise ScenarioError(_loose(origin, found))
         return recipe
@@ -137,14 +144,14 @@ class Scenario:
     def _misfits(self) -> list[Finding]:
         """Lay out every policy in this world: what does not fit it is found before the run."""
         known = setting(self.build())
-        found = []
+        found: dict[str, Finding] = {}  # by message: compared policies share faults with the scenario's own
         for path, policy in checks.policies(dict(self.spec)):
             try:
                 self._recipe(policy, "").build(known)
             except ValueError as error:
                 named = str(error).split(" ", 1)[0]
-                found.append(Finding((*path, named), str(error)))
-        return found
+                found.setdefault(str(error), Finding((*path, named), str(error)))
+        return list(found.values())
 
     @property
     def digest(self) -> str:
@@ -165,7 +172,7 @@ class Scenario:
         if checks.is_path(self.spec.profile):
             plain["profile"] = str((self.folder / self.spec.profile).resolve())
         for name, device in self.spec.devices.items():
-            plain["devices"][name]["power"] = building.power_of(device).model_dump(mode="json")
+            plain["devices"][name]["power"] = building.power_of(device).model_dump(mode="json", exclude_none=True)
         for source in plain["workload"]:
             if "path" in source["arrivals"]:
                 source["arrivals"]["path"] = str((self.folder / source["arrivals"]["path"]).resolve())

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isfinite, isnan
+from math import inf, isfinite, isnan
 from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -157,10 +157,11 @@ def shown(value: object) -> str:
 
 @dataclass(frozen=True)
 class Quantity:
-    """Marks a pydantic field as a quantity in text; zero is refused unless `zero`."""
+    """Marks a pydantic field as a quantity in text; zero is refused unless `zero`, as is what is above `most`."""
 
     dimension: Dimension
     zero: bool = False
+    most: float = inf  # in the SI unit
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Read text into a float, and write a float as text."""
@@ -187,14 +188,18 @@ class Quantity:
 
     def _read(self, value: object) -> float:
         try:
-            return parse(value, self.dimension, zero=self.zero)
+            number = parse(value, self.dimension, zero=self.zero)
+            if number > self.most:
+                most = f"at most {self.most:.0f}{self.dimension.si}"
+                raise ValueError(f"{value!r} is out of range: {_a(self.dimension.name)} here must be {most}")
+            return number
         except ValueError as error:
             raise PydanticCustomError("quantity", "{why}", {"why": str(error)}) from None
 
 
 Duration = Annotated[float, Quantity(TIME)]
 DurationOrZero = Annotated[float, Quantity(TIME, zero=True)]
-PerSecond = Annotated[float, Quantity(RATE)]
+PerSecond = Annotated[float, Quantity(RATE, most=1e6)]
 Bytes = Annotated[float, Quantity(DATA, zero=True)]
 Bandwidth = Annotated[float, Quantity(BANDWIDTH)]
 Power = Annotated[float, Quantity(POWER, zero=True)]

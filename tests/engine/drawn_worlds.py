@@ -30,8 +30,6 @@ SHARED: dict[str, st.SearchStrategy[Any]] = {
     "exit_threshold": st.floats(0, 1),
     "score": st.sampled_from(["max-softmax", "certainty", "margin"]),
     "adapt": st.sampled_from(["rate", "threshold", "none"]),
-    "queue_low": st.floats(0, 5),
-    "queue_high": st.floats(5, 10),
     "step": st.sampled_from(["multiplicative", "additive"]),
     "initial_gap_s": st.floats(0.02, 0.2),
     "control_s": st.floats(0.1, 1),
@@ -66,7 +64,8 @@ OWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
 def policies(draw: st.DrawFn, world: World) -> Policy:
     """Any named policy with any parameters."""
     name = draw(st.sampled_from(sorted(RECIPES)))
-    chosen = draw(st.fixed_dictionaries({}, optional=OWN[name]))
+    between = {"queue_low": st.floats(0, 5), "queue_high": st.floats(5, 10)}
+    chosen = draw(st.fixed_dictionaries(between, optional=OWN[name]))
     if name == "remote":
         chosen["device"] = draw(st.sampled_from([d.name for d in world.devices]))
     return RECIPES[name](**chosen).build(setting(world))

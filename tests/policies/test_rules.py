@@ -91,8 +91,10 @@ def test_keep_or_offer(rule: dict[str, Any], here: dict[str, Any], stage: int, a
         ({"count_in_service": False}, {"queue": 1}, {}, [0.66], True),  # 0.1 / (0.05 + 0.1)
         ({"count_in_service": False}, {"queue": 1}, {}, [0.67], False),
         ({"count_in_service": False}, {"out_queue": 2}, {}, [], True),  # then I_m = 1
-        ({"queued_work": True}, {"backlog_s": 0.05}, {}, [0.49], True),  # 0.05 / (0.05 + 0.05)
-        ({"queued_work": True}, {"backlog_s": 0.05}, {}, [0.51], False),
+        ({"queued_work": True}, {"backlog_s": 0.05}, {}, [0.74], True),  # (0.05 + 0.1) / (0.05 + 0.05 + 0.1)
+        ({"queued_work": True}, {"backlog_s": 0.05}, {}, [0.76], False),
+        ({"queued_work": True, "count_in_service": False}, {"backlog_s": 0.05}, {}, [0.51], False),  # 0.05 / 0.1
+        ({"queued_work": True}, {"backlog_s": 0.05, "cores": 2}, {}, [0.38], False),  # half of 0.15 / 0.2
         ({"per_task_delay": True}, {"queue": 1}, {}, [0.64], True),  # 0.2 / (8000 / 8e4 + 0.01 + 0.2) = 0.645
         ({"per_task_delay": True}, {"queue": 1}, {}, [0.65], False),
         ({}, {"cores": 2}, {}, [], True),  # W_n halves to 0.25: no more than D + W_m, and p = 1
@@ -194,6 +196,7 @@ def test_a_sample_joins_the_shortest_expected_delay() -> None:
     assert goes(HERE, PEER) == Place(1, INPUT)
     assert goes(HERE._replace(queue=1), PEER) == Place(0, INPUT)
     assert goes(HERE, PEER._replace(latency_s=0.28)) == Place(0, INPUT)
+    assert goes(HERE._replace(out_queue=9), PEER) == Place(0, INPUT)  # ten inputs of 0.03 s, 0.01, 0.3: over 0.5
     assert goes(HERE, PEER._replace(device=2), PEER) == Place(2, INPUT)  # the first of equals
     assert goes(HERE, PEER._replace(latency_s=0.35), stages=2.0) == Place(1, INPUT)  # 1.2 against 0.98
     assert goes(HERE) == Place(0, INPUT)

@@ -122,7 +122,7 @@ def test_every_parameter_has_a_meaning_and_a_default(recipe: type[Recipe]) -> No
 def test_parameters_say_what_is_allowed() -> None:
     allowed = {p.name: (p.allowed, p.unit) for p in parameters(MdiExit)}
     assert allowed["alpha"] == (">= 0, <= 1", "share")
-    assert allowed["retry_s"] == ("> 0", "s")
+    assert allowed["retry_s"] == (">= 0.0001", "s")
     assert allowed["gate"] == ("queue | none", "")
     assert allowed["optimistic"] == ("true | false", "")
 

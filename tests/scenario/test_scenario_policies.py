@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from mdisim.policies import RECIPES, Local, MdiExit, Policy, row
+from mdisim.policies import RECIPES, Ddi, Local, MdiExit, Policy, row
 from mdisim.scenario import ScenarioError
 
 
@@ -28,7 +28,15 @@ RULE = f"{__name__}:Mine"
 def test_every_named_policy_can_be_had_by_name(scenario):
     made = scenario()
     for name, kind in RECIPES.items():
-        assert type(made.recipe(name)) is kind
+        needs = {"device": "worker"} if name == "remote" else {}
+        assert type(made.recipe({"name": name, **needs})) is kind
+
+
+def test_what_the_scenarios_policy_states_holds_for_those_that_are_compared(scenario):
+    made = scenario(overrides=["policy={name: mdi-exit, exit_threshold: 0.9, adapt: none, alpha: 0.3}"])
+    assert made.recipe("mdi-exit") == made.recipe()
+    assert made.recipe("local") == Local(exit_threshold=0.9, adapt="none", alpha=0.3)
+    assert made.recipe({"name": "ddi", "adapt": "rate"}) == Ddi(exit_threshold=0.9, adapt="rate", alpha=0.3)
 
 
 def test_a_policy_may_be_given_as_a_mapping(scenario):
@@ -66,7 +74,7 @@ def test_a_policy_given_from_outside_has_faults_too(scenario, policy, message):
         ("out_queue_limit: 2.5", "expected a whole number, not 2.5"),
         ("optimistic: 1", "expected true or false, not 1"),
         ("gate: [queue]", "is not known here"),
-        ("control_s: 0", "0 is out of range: it must be greater than 0"),
+        ("control_s: 0", "0 is out of range: it must be at least 0.0001"),
         ("control_s: -1 s", "'-1 s' is negative"),
         ("exit_threshold: high", "expected a number or a list, not 'high'"),
         ("exit_threshold: [0.8, high]", "expected a number, not 'high'"),
