@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     garbled = next((argument for argument in given if not _is_text(argument)), None)
     if garbled is not None:
-        return _told(f"the argument {ascii(garbled)} is not text in UTF-8", BAD_INPUT)
+        return _told(f"the argument {garbled!a} is not text in UTF-8", BAD_INPUT)
     try:
         with _terminable():
             program.main(given, prog_name="mdisim", obj=shlex.join(["mdisim", *given]), standalone_mode=False)

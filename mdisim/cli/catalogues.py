@@ -215,7 +215,8 @@ def _columns(text: str) -> str | list[str]:
 
 
 @profile.command()
-@click.option("--samples", "n", type=click.IntRange(1, 10_000_000), default=10_000, show_default=True, help="How many.")
+@click.option("--samples", "n", type=click.IntRange(1, 10_000_000), default=10_000, show_default=True,
+              help="How many.")  # fmt: skip
 @click.option("--accuracy", type=NUMBERS, required=True, metavar="A,A...", help="The accuracy of each exit.")
 @click.option("--classes", type=click.IntRange(2), default=10, show_default=True, help="How many classes.")
 @click.option("--correlation", type=click.FloatRange(0, 1), default=0.7, show_default=True,

@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 from math import inf, nextafter
 from typing import Any
 
-import numpy as np
 from numpy.random import Generator
 from simpy import Environment
 
 from mdisim.engine.job import UNANSWERED, Job, Status
 from mdisim.engine.later import Later
 from mdisim.engine.links import Link, Output
+from mdisim.engine.lookup import Tables
 from mdisim.policies.policy import Policy
-from mdisim.policies.scores import Floats
 from mdisim.policies.views import CONTINUE, FREE, INPUT, NOBODY, OFFER, Here, Knobs, Peer, Place, Task
 from mdisim.world import UNREACHABLE, World, service_s
 
@@ -34,28 +33,6 @@ class News:
     out_queue: int
     service_s: float
     backlog_s: float
-
-
-class Tables:
-    """The plan, scores and factors of one run as sequences that are quick to index by stage, then sample."""
-
-    def __init__(self, world: World, policy: Policy) -> None:
-        self.scores = _columns(policy.score.score(world.samples.outputs))
-        self.work = None if world.samples.work is None else _columns(world.samples.work)
-        self.size = None if world.samples.size is None else _columns(world.samples.size)
-        self.out_bytes = [float(b) for b in world.out_bytes]
-        self.holds = [device.holds or (True,) * world.n_exits for device in world.devices]
-
-    def bytes_at(self, stage: int, sample: int) -> float:
-        """What must travel for a task that needs this stage next: the input, or the last feature map."""
-        size_bytes = self.out_bytes[stage]
-        return size_bytes if self.size is None else size_bytes * self.size[stage][sample]
-
-
-def _columns(matrix: Floats) -> list[memoryview[float]]:
-    """A matrix [n, K] as K typed columns: plain floats come out, and no list of objects is held."""
-    whole = np.asarray(matrix, dtype=np.float64)
-    return [memoryview(whole[:, k].tobytes()).cast("d") for k in range(whole.shape[1])]
 
 
 class Node:

@@ -16,7 +16,8 @@ from simpy import Environment
 from mdisim.engine.job import Job, Log, Status
 from mdisim.engine.later import Later
 from mdisim.engine.links import Channel, Link, Output
-from mdisim.engine.node import Node, RuleError, Tables
+from mdisim.engine.lookup import Tables
+from mdisim.engine.node import Node, RuleError
 from mdisim.engine.source import Source
 from mdisim.engine.streams import Feed, stream
 from mdisim.policies.policy import Policy

@@ -60,7 +60,7 @@ def test_everything_that_can_be_stated_survives(scenario, tmp_path, tiny):
         ("{kind: poisson, rate: 20/s}", "{kind: file, path: times.csv}\n  deadline: 1 min"),
         (
             "policy: mdi-exit",
-            "policy: {name: mdi-exit, exit_threshold: [.1, .2, .3, .4], label: x}\njitter: {kind: lognormal, cv: 0.3}",
+            "policy: {name: mdi-exit, exit_threshold: [.1, .2, .3, .4], label: x}\njitter: {kind: exponential}",
         ),
         ("seed: 1", "seed: 123456789012345678901234567890, drain: true, drain_limit: 1 h, label_bytes: 7 bit"),
         folder=tmp_path,

@@ -1,0 +1,31 @@
+"""What a run looks up again and again, as sequences that are quick to index by stage, then by sample."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mdisim.policies.policy import Policy
+from mdisim.policies.scores import Floats
+from mdisim.world import World
+
+
+class Tables:
+    """The plan, scores and factors of one run as sequences that are quick to index by stage, then sample."""
+
+    def __init__(self, world: World, policy: Policy) -> None:
+        self.scores = _columns(policy.score.score(world.samples.outputs))
+        self.work = None if world.samples.work is None else _columns(world.samples.work)
+        self.size = None if world.samples.size is None else _columns(world.samples.size)
+        self.out_bytes = [float(b) for b in world.out_bytes]
+        self.holds = [device.holds or (True,) * world.n_exits for device in world.devices]
+
+    def bytes_at(self, stage: int, sample: int) -> float:
+        """What must travel for a task that needs this stage next: the input, or the last feature map."""
+        size_bytes = self.out_bytes[stage]
+        return size_bytes if self.size is None else size_bytes * self.size[stage][sample]
+
+
+def _columns(matrix: Floats) -> list[memoryview[float]]:
+    """A matrix [n, K] as K typed columns: plain floats come out, and no list of objects is held."""
+    whole = np.asarray(matrix, dtype=np.float64)
+    return [memoryview(whole[:, k].tobytes()).cast("d") for k in range(whole.shape[1])]
