@@ -1,6 +1,8 @@
 """The command line: what it prints, what it writes and where, and how it refuses."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -8,7 +10,7 @@ import pytest
 from worlds import scenario_file
 
 from mdisim import cli
-from mdisim.profiles import load
+from mdisim.profiles import device_kinds, load
 from mdisim.results import Run
 from mdisim.scenario import Scenario
 
@@ -136,7 +138,14 @@ def test_other_results_are_replaced_only_by_force(scene, capsys):
         (("run", "tow.yaml"), "tow.yaml: there is no such file"),
         (("run", "two.yaml", "--set", "run.sed=3"), "did you mean 'seed'?"),
         (("run", "two.yaml", "--set", "network.link.rate=20"), "network.link.rate"),
-        (("run", "two.yaml", "--policy", "mdi-exti"), "did you mean 'mdi-exit'?"),
+        (("run", "two.yaml", "--policy", "mdi-exti"), "--policy: no policy 'mdi-exti'; did you mean 'mdi-exit'?"),
+        (("run", "two.yaml", "--policy", "local", "--set", "policy=no-exit"), "name a policy each"),
+        (("run", "two.yaml", "--policy", "local", "--set", "policy.name=no-exit"), "name a policy each"),
+        (("run", "two.yaml", "--policy", "local", "--set", "policyx=3"), "--set policyx=3: policyx: unknown key"),
+        (("run", "two.yaml", "--out", "u\udcff"), "the argument 'u\\udcff' is not text in UTF-8"),
+        (("check", "two.yaml", "--set", "run.seed=\udcff"), "the argument 'run.seed=\\udcff' is not text"),
+        (("check", os.devnull), f"{os.devnull}: is no regular file"),
+        (("check", "two.yaml", "--set", f"profile={os.devnull}"), "it is no regular file"),
         (("run", "two.yaml", "--set", "policy.rule=mine:Rule", "--set", "policy.name="), "--allow-code"),
         (("run", "two.yaml", "--seed", "-1"), "x>=0"),
         (("run", "two.yaml", "--out", "demo.npz"), "demo.npz: is a file"),
@@ -147,16 +156,22 @@ def test_other_results_are_replaced_only_by_force(scene, capsys):
         (("compare", "two.yaml", "--policies", ","), "no policies"),
         (("compare", "two.yaml", "--measures", "acuracy"), "did you mean 'accuracy'?"),
         (("compare", "two.yaml", "--seeds", "0"), "--seeds"),
+        (("compare", "two.yaml", "--seeds", "10001"), "--seeds"),
         (("check", "tow.yaml", "two.yaml"), "tow.yaml: there is no such file"),
         (("policies", "mdi-exti"), "did you mean 'mdi-exit'?"),
         (("profiles", "nothing.npz"), "nothing.npz: no such file"),
         (("profiles", "nothing"), "nothing"),
         (("profile", "synth", "--accuracy", "0.5,x", "--out", "a.npz"), "'0.5,x' is not a number"),
-        (("profile", "synth", "--accuracy", "0.5,0.6", "--stage-s", "1,2,3", "--out", "a.npz"), "or 2 of them"),
+        (("profile", "synth", "--accuracy", "0.5,0.6", "--stage-s", "1,2,3", "--out-bytes", "1", "--out", "a.npz"),
+         "or 2 of them"),
+        (("profile", "synth", "--samples", "10000001", "--accuracy", "0.5", "--out", "a.npz"), "--samples"),
+        (("profile", "synth", "--accuracy", "0.5", "--stage-s", "1", "--out", "a.npz"), "--out-bytes is needed"),
         (("profile", "synth", "--accuracy", "0.5", "--out", "a.npz"), "--stage-s is needed"),
         (("profile", "synth", "--accuracy", "0.5", "--stage-s", "1", "--out", "demo.npz"), "is there already"),
         (("profile", "synth", "--accuracy", "0.5", "--stage-s", "1", "--out", "no/a.npz"), "there is no folder"),
-        (("profile", "import", "two.yaml", "--confidence", "c_{k}", "--out", "a.npz"), "two.yaml"),
+        (("profile", "import", "two.yaml", "--confidence", "c_{k}", "--out-bytes", "1", "--out", "a.npz"),
+         "two.yaml"),
+        (("profile", "import", "two.yaml", "--confidence", "c_{k}", "--out", "a.npz"), "or --costs PROFILE"),
     ],
 )  # fmt: skip
 def test_bad_input_is_told_once_and_nothing_is_written(scene, capsys, arguments, message):
@@ -283,7 +298,12 @@ def test_policies_and_their_parameters(capsys):
 
 
 def test_profiles_in_a_list_and_one_by_one(scene, capsys):
-    assert told(capsys, "profiles")[0] == 0
+    head = told(capsys, "profiles")[1].split("\n")[1]
+    assert [word.strip() for word in head.split("  ") if word] == [
+        "name", "dataset", "model", "exits", "test accuracy", "cost tables"
+    ]  # fmt: skip
+    nano = device_kinds()["jetson-nano"].hardware
+    assert f"jetson-nano: {nano}; " in told(capsys, "profiles", "fashion-mnist-mobilenetv2")[1].replace("\n", " ")
     assert isinstance(json.loads(told(capsys, "profiles", "--json")[1]), list)
     (row,) = json.loads(told(capsys, "profiles", "./demo.npz", "--json")[1])
     assert (row["name"], row["exits"]) == ("demo", 3)
@@ -308,7 +328,8 @@ def test_import_a_table(scene, capsys):
         "c1,c2,r1,r2,half\n0.6,0.9,0,1,test\n0.8,0.9,1,1,calibration\n0.7,0.9,1,0,test\n"
     )
     code, out, err = told(capsys, "profile", "import", "rows.csv", "--confidence", "c1,c2", "--correct", "r{k}",
-                          "--split", "half", "--stage-s", "0.01", "--out", "mine.npz")  # fmt: skip
+                          "--split", "half", "--stage-s", "0.01", "--out-bytes", 0,
+                          "--out", "mine.npz")  # fmt: skip
     assert (code, err) == (0, "")
     assert "test accuracy 50.0 %, 50.0 %" in out
     assert load("./mine.npz").half("test").confidence.tolist() == [[0.6, 0.9], [0.7, 0.9]]
@@ -345,6 +366,40 @@ def test_a_pipe_that_nobody_reads_is_no_fault():
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 1
+
+
+def test_output_that_cannot_be_written_is_told():
+    if not os.path.exists("/dev/full"):
+        pytest.skip("there is no /dev/full here, a disk that is always full")
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "mdisim", "policies", "--json"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (1, "Error: No space left on device\n")
+
+
+def test_a_closed_output_is_no_fault(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert cli.main(["policies"]) == 0
+
+
+def test_sigterm_stops_a_command_as_ctrl_c_does(capsys, monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(cli.program, "invoke", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    code, _, err = told(capsys, "policies")
+    assert (code, err.strip()) == (1, "Error: stopped")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_sigterm_takes_the_started_processes_along(capsys, monkeypatch):
+    from multiprocessing import get_context
+
+    child = get_context("spawn").Process(target=signal.pause)
+    child.start()
+    monkeypatch.setattr(cli.program, "invoke", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    assert told(capsys, "policies")[0] == 1
+    child.join()
+    assert child.exitcode == -signal.SIGTERM
 
 
 def test_the_schema_is_json(capsys):

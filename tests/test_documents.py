@@ -62,6 +62,14 @@ def test_scenarios_in_documents_load(document, text):
     assert Scenario.from_text(text, origin=document).build().n_exits > 0
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere_and_nothing_is_left_open(path):
+    text = path.read_text()
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    assert [link for link in links if not (path.parent / link).exists()] == []
+    assert not re.search(r"@[A-Z]+@", text)
+
+
 def test_there_is_something_to_test():
     assert len(commands()) >= 8
     assert blocks("python")

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -94,6 +95,32 @@ def test_what_is_no_directory_of_results_is_not_touched(tmp_path):
     made().save(tmp_path / "thesis" / "empty")
     (tmp_path / "vacant").mkdir()
     made().save(tmp_path / "vacant")
+
+
+def test_foreign_files_among_results_are_not_deleted(tmp_path):
+    made().save(tmp_path / "out")
+    (tmp_path / "out" / "notes.txt").write_text("years of work")
+    before = content(tmp_path / "out")
+    for force in (False, True):
+        with pytest.raises(ResultsError, match=r"holds notes\.txt, which would go"):
+            made().save(tmp_path / "out", force=force)
+    assert content(tmp_path / "out") == before
+
+
+def test_an_interrupted_replacement_leaves_the_old_results(tmp_path, monkeypatch):
+    made().save(tmp_path / "out", command="first")
+    rename = Path.rename
+
+    def interrupted(path, target):
+        if target == tmp_path / "out" and not path.name.endswith(".old"):
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        made().save(tmp_path / "out", command="second")
+    assert folders.provenance(tmp_path / "out")["command"] == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_run_that_fails_halfway_leaves_nothing(tmp_path, monkeypatch):

@@ -86,7 +86,10 @@ def _is_text(argument: str) -> bool:
 
 def _discard_output() -> None:
     """Let what could not be written go, or Python would try again at its end."""
-    if sys.stdout is not None:
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -75,7 +75,7 @@ def phrase(error: ErrorDetails, models: Iterable[type[BaseModel]] = ()) -> str:
         return expected(_EXPECTED[kind] + _example(kind, models), value)
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
-        return f"{shown(value)} is out of range: it must be {words} {context[name]:g}"
+        return f"{shown(value)} is out of range: it must be {words} {context[name]:.9g}"
     if kind in ("literal_error", "union_tag_invalid"):
         given = context.get("tag", value)
         names = re.findall(r"'([^']+)'", str(context.get("expected") or context.get("expected_tags")))

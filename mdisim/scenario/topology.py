@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from inspect import signature
 from typing import Any
 
@@ -18,7 +17,6 @@ from mdisim.scenario.roster import Roster
 
 Ends = tuple[int, int]
 Features = dict[str, Any]  # the fields of a Link that are known so far
-MAX_NODES = 2 * MAX_DEVICES  # of a graph: some generators make more nodes than they keep
 
 
 def wired(network: Network, roster: Roster) -> tuple[tuple[world.Link, ...], list[Finding]]:
@@ -179,26 +177,12 @@ def generators() -> dict[str, Callable[..., Any]]:
     }
 
 
-@contextmanager
-def _few_nodes() -> Iterator[None]:
-    """Stop networkx at a graph far above the most devices: some generators would go on for hours.
-
-    There is no argument for this that all generators take, so every graph made meanwhile is bounded.
-    """
-    import networkx as nx
-
-    class Nodes(dict[Any, Any]):
-        def __setitem__(self, node: Any, facts: Any) -> None:
-            if len(self) >= MAX_NODES:
-                raise ValueError(f"it has more than {MAX_NODES} nodes")
-            super().__setitem__(node, facts)
-
-    before = nx.Graph.node_dict_factory
-    nx.Graph.node_dict_factory = Nodes
-    try:
-        yield
-    finally:
-        nx.Graph.node_dict_factory = before
+def _moderate(arguments: dict[str, Any]) -> None:
+    """Refuse numbers that no graph of so few devices has, of nodes or of links, before networkx counts to them."""
+    for key, value in arguments.items():
+        numbers = value if isinstance(value, list) else [value]
+        if key != "seed" and any(isinstance(number, int) and number > MAX_DEVICES**2 for number in numbers):
+            raise ValueError(f"{key} is above {MAX_DEVICES**2}")
 
 
 def _generated(name: str, arguments: dict[str, Any], n: int, found: list[Finding]) -> list[Ends]:
@@ -213,8 +197,8 @@ def _generated(name: str, arguments: dict[str, Any], n: int, found: list[Finding
     takes = signature(known[name]).parameters
     given = {k: v for k, v in {"n": n, "seed": 0}.items() if k in takes} | arguments
     try:
-        with _few_nodes():
-            graph = known[name](**given)
+        _moderate(arguments)
+        graph = known[name](**given)
         places = {node: number for number, node in enumerate(graph.nodes)}
         pairs = [(places[a], places[b]) for a, b in graph.edges() if a != b]
         directed = graph.is_directed()

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import zipfile
 
 import numpy as np
@@ -167,6 +168,11 @@ def test_writing_fails_whole_and_leaves_what_was_there(path, monkeypatch):
 
 def test_no_file(tmp_path):
     assert "no such file" in faults_of(tmp_path / "none.npz")[0]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "p.npz")
+    assert "(it is no regular file)" in faults_of(tmp_path / "p.npz")[0]
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 and then garbage"])

@@ -57,6 +57,13 @@ def test_errors_are_shared(drawn):
     np.testing.assert_array_equal(drawn.prediction[wrong, 0], drawn.prediction[wrong, 4])
 
 
+@pytest.mark.parametrize("number", [0, -1, np.nan, np.inf])
+@pytest.mark.parametrize("name", ["kappa", "concentration"])
+def test_kappa_and_concentration_are_finite_and_positive(name, number):
+    with pytest.raises(ProfileError, match=f"{name}: is .*; a finite number above 0 would do"):
+        synthesise(n=10, exits=2, accuracy=0.7, stage_s=1, out_bytes=1, seed=1, **{name: number})
+
+
 def test_one_seed_one_profile():
     same, other = ({"n": 50, "exits": 2, "accuracy": 0.7, "stage_s": 1, "out_bytes": 1, "seed": s} for s in (1, 2))
     assert synthesise(**same).digest == synthesise(**same).digest

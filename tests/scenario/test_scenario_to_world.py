@@ -1,3 +1,4 @@
+import os
 from math import inf
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 
 from mdisim import profiles
 from mdisim.scenario import ScenarioError
+from mdisim.scenario import arrivals as files
 from mdisim.world import UNREACHABLE, Arrivals, Jitter, Window
 
 LINK = "  link: {rate: 20 Mbps, latency: 2 ms}"
@@ -185,6 +187,44 @@ def test_a_file_of_arrivals_with_faults(scenario, tmp_path, content, said):
         scenario(("{kind: poisson, rate: 20/s}", "{kind: file, path: times.csv}"), folder=tmp_path)
     assert said in faults(error)
     assert error.value.faults[0].path == "workload.arrivals.path"
+
+
+def test_arrivals_are_read_from_regular_files_of_bounded_size_only(scenario, tmp_path, monkeypatch):
+    def said():
+        with pytest.raises(ScenarioError) as error:
+            scenario(("{kind: poisson, rate: 20/s}", "{kind: file, path: times.csv}"), folder=tmp_path)
+        return faults(error)
+
+    os.mkfifo(tmp_path / "times.csv")
+    assert "times.csv: is no regular file" in said()
+    (tmp_path / "times.csv").unlink()
+    (tmp_path / "times.csv").write_text("time_s\n1\n")
+    monkeypatch.setattr(files, "LIMIT_BYTES", 8)
+    assert "times.csv: has 9 bytes, above the limit of 8" in said()
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("{kind: poisson, rate: 1000001/s}", "a rate here must be at most 1000000/s"),
+        ("{kind: closed, population: 1000001}", "it must be at most 1000000"),
+    ],
+)
+def test_what_would_fill_the_memory_is_refused(scenario, written, message):
+    with pytest.raises(ScenarioError, match=message):
+        scenario(("{kind: poisson, rate: 20/s}", written))
+
+
+@pytest.mark.parametrize(
+    ("topology", "arguments", "message"),
+    [
+        ("complete_graph", "{n: 1000000000}", "n is above 1000000"),
+        ("grid_graph", "{dim: [1000000000, 2]}", "dim is above 1000000"),
+    ],
+)
+def test_a_graph_that_would_never_be_done_is_refused(scenario, topology, arguments, message):
+    with pytest.raises(ScenarioError, match=message):
+        scenario(("topology: mesh", f"topology: {topology}\n  arguments: {arguments}"))
 
 
 def test_several_sources_and_every_device_of_an_entry(scenario):
