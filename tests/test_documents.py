@@ -23,8 +23,8 @@ TABLE = "label,conf_1,conf_2,pred_1,pred_2\n" + "".join(
 def blocks(language: str) -> list[tuple[str, str]]:
     found = []
     for path in DOCUMENTS:
-        for text in re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE):
-            found.append((path.name, text))
+        fences = re.findall(r"^```(\w*)\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)
+        found += [(path.name, text) for named, text in fences if named == language]
     return found
 
 
