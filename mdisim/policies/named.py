@@ -116,14 +116,15 @@ class Adaptive:
         """Refuse what would run and mean nothing; each message begins with the parameter at fault."""
         self.criterion().score(setting.calibration)  # says so where the profile lacks what the score needs
         early = self.thresholds(setting.n_exits)[:-1]
-        lowest, highest = (1.0, inf) if self.score == "patience" else (0.0, 1.0)
+        patient = self.criterion() == SCORES["patience"]
+        lowest, highest = (1.0, inf) if patient else (0.0, 1.0)
         for threshold in early:
             if not lowest <= threshold <= highest:
                 raise ValueError(
                     f"exit_threshold {threshold:g} is outside {self.score}'s scores, {lowest:g} to {highest:g}"
                     + ("; no-exit is the policy that never leaves early" if threshold > highest else "")
                 )
-        if self.score == "patience" and self.adapt == "threshold":
+        if patient and self.adapt == "threshold":
             raise ValueError("adapt: threshold moves thresholds by shares of one; patience counts exits")
         if 0.0 < self.gossip_s < TICK_S:
             raise ValueError(f"gossip_s {self.gossip_s:g} is neither 0, always fresh, nor at least {TICK_S:g} s")

@@ -44,6 +44,8 @@ def test_oracle_does_not_look_at_its_threshold() -> None:
         engine.run(world, Oracle(exit_threshold=t, adapt=a).build(setting(world)), 1).tasks
         for t, a in ((0.0, "none"), (1.0, "threshold"))
     ]
+    patient = Oracle(exit_threshold=2.0, score="patience", adapt="threshold").build(setting(world))
+    assert engine.run(world, patient, 1).tasks.equals(runs[0])
     assert runs[0].equals(runs[1])
     outputs = world.samples.outputs
     first = (outputs.prediction == outputs.label[:, None])[runs[0]["sample"]].argmax(axis=1)
