@@ -20,6 +20,8 @@ import click
 from mdisim import __version__
 from mdisim.cli.catalogues import policies, profile, profiles
 from mdisim.cli.runs import check, compare, run, schema
+from mdisim.cli.trace_making import fit, list_traces, synth
+from mdisim.cli.traces import trace
 
 FAILED, BAD_INPUT = 1, 2
 EXTRAS = {"torch": "torch", "PIL": "torch", "seaborn": "plot", "matplotlib": "plot", "distributed": "dask"}
@@ -31,8 +33,10 @@ def program() -> None:
     """Simulate early-exit inference that is distributed over the devices of a network."""
 
 
-for command in (check, run, compare, policies, profiles, profile, schema):
+for command in (check, run, compare, policies, profiles, profile, list_traces, trace, schema):
     program.add_command(command)
+for command in (synth, fit):
+    trace.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -44,14 +44,33 @@ def writes_results(command: Command) -> Command:
     return command
 
 
+def plots(what: str) -> Callable[[Command], Command]:
+    """Add the option that draws."""
+    return click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+                        help=f"Draw {what} as well, into a file such as figure.png, .svg or .pdf.")  # fmt: skip
+
+
+def _check_plot(plot: Path | None) -> None:
+    """Refuse a figure that could not be drawn or written, before the work is done."""
+    if plot is not None:
+        from mdisim.report import writable
+
+        writable(plot)
+
+
 @click.command()
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
+@plots("the network of the one scenario")
 @reads_scenario
-def check(scenarios: tuple[str, ...], overrides: tuple[str, ...], allow_code: bool, wants_json: bool) -> None:
+def check(
+    scenarios: tuple[str, ...], plot: Path | None, overrides: tuple[str, ...], allow_code: bool, wants_json: bool
+) -> None:
     """Tell what is wrong with scenario files, or print them with every default.
 
     All files are looked at before the first fault ends the command.
     """
+    if plot is not None and len(scenarios) > 1:
+        raise click.UsageError(f"--plot draws one network, and {len(scenarios)} scenarios are named; name one")
     faults, found = [], []
     for path in scenarios:
         try:
@@ -62,8 +81,12 @@ def check(scenarios: tuple[str, ...], overrides: tuple[str, ...], allow_code: bo
             faults.append(str(error))
     if faults:
         raise click.ClickException("\n".join(faults))
+    if plot is not None:
+        from mdisim.report import network, save
+
+        save(network(found[0]["world"]), plot)
     if wants_json:
-        as_json([{key: facts[key] for key in facts if key != "resolved"} for facts in found])
+        as_json([{key: facts[key] for key in facts if key not in ("resolved", "world")} for facts in found])
     else:
         texts = [f"# {facts['file']}: all is well\n{facts['resolved']}" for facts in found]
         click.echo("---\n".join(texts), nl=False)
@@ -87,6 +110,7 @@ def _check(path: str, overrides: tuple[str, ...], allow_code: bool) -> dict[str,
         "policies": list(dict.fromkeys(laid_out)),
         "duration_s": ground.world.window.duration_s,
         "resolved": ground.origin.resolved if ground.origin else "",
+        "world": ground.world,
     }
 
 
@@ -100,6 +124,7 @@ def _scenario(path: str, overrides: tuple[str, ...], allow_code: bool) -> Scenar
 @click.argument("scenario", metavar="SCENARIO")
 @click.option("--policy", metavar="NAME", help="A policy in place of the scenario's.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="The seed, in place of the scenario's.")
+@plots("the run over time")
 @reads_scenario
 @writes_results
 @click.pass_obj
@@ -108,6 +133,7 @@ def run(
     scenario: str,
     policy: str | None,
     seed: int | None,
+    plot: Path | None,
     overrides: tuple[str, ...],
     allow_code: bool,
     wants_json: bool,
@@ -118,8 +144,10 @@ def run(
     from mdisim.cli.shown import run_report
     from mdisim.experiments.prepare import Ground, parameters
     from mdisim.folders import vacant
+    from mdisim.recovery import recovery
     from mdisim.results import identity
 
+    _check_plot(plot)
     named = () if policy is None else (_policy(policy, scenario, overrides, allow_code),)
     seeded = () if seed is None else (f"run.seed={seed}",)
     ground = Ground.of(_scenario(scenario, (*named, *overrides, *seeded), allow_code))
@@ -130,9 +158,14 @@ def run(
     with progress_bar(f"{chosen.name} in {ground.name}") as advance:
         done = ground.run(chosen, number, advance)
     done.save(directory, command=command, force=force)
+    if plot is not None:
+        from mdisim.report import save, timeline
+
+        save(timeline(done), plot)
     if wants_json:
         facts = {"scenario": ground.name, "policy": done.policy, "seed": done.seed}
-        as_json([{**facts, **done.summary(), "directory": str(directory)}])
+        failed = recovery(done).to_dict("records")
+        as_json([{**facts, **done.summary(), "faults": failed, "directory": str(directory)}])
     else:
         run_report(done, f"seed {number}" + (" (--seed wins over the file's)" if seeded else ""), directory)
 
@@ -165,6 +198,7 @@ def _policy(name: str, scenario: str, overrides: tuple[str, ...], allow_code: bo
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, metavar="N",
               help="How many runs at a time.")  # fmt: skip
 @click.option("--measures", metavar="A,B,C", help="Which measures to print; all are written.")
+@plots("the policies over time, at the first seed")
 @reads_scenario
 @writes_results
 @click.pass_obj
@@ -175,6 +209,7 @@ def compare(
     seeds: int,
     jobs: int,
     measures: str | None,
+    plot: Path | None,
     overrides: tuple[str, ...],
     allow_code: bool,
     wants_json: bool,
@@ -185,9 +220,10 @@ def compare(
     from mdisim import metrics
     from mdisim.cli.shown import comparison_report
     from mdisim.experiments.compare import MEASURES, check_measures, compare_on, identity, lay_out, record
-    from mdisim.experiments.prepare import Ground
+    from mdisim.experiments.prepare import Ground, no_progress
     from mdisim.folders import vacant
 
+    _check_plot(plot)
     ground = Ground.of(_scenario(scenario, overrides, allow_code))
     wanted = MEASURES if measures is None else tuple(_listed(measures))
     check_measures(wanted, metrics.names(ground.world.n_exits))
@@ -198,6 +234,10 @@ def compare(
     with progress_bar(f"{len(policies)} policies in {ground.name}") as advance:
         done = compare_on(ground, policies, range(seeds), jobs, advance)
     done.save(directory, command=command, force=force)
+    if plot is not None:
+        from mdisim.report import save, timeline
+
+        save(timeline({label: ground.run(p, 0, no_progress) for label, p in policies.items()}), plot)
     if wants_json:
         as_json(done.records(wanted))
     else:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mdisim.results import Run
 
 PIPED_WIDTH = 200
+MOST_FAULTS = 20  # printed
 SHARES = ("share", "accuracy", "utilisation", "utilisation_mean", "utilisation_max")
 STEPS = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 ENDINGS = (("_per_s", "/s"), ("_bps", "bit/s"), ("_bytes", "B"), ("_s", "s"), ("_j", "J"), ("_w", "W"))
@@ -119,7 +120,32 @@ def run_report(run: Run, seed: str, directory: Path) -> None:
             for row in run.devices.to_dict("records")
         ]
     )
+    _faults(run)
     show(f"written to {directory}")
+
+
+def _faults(run: Run) -> None:
+    """Print what failed, and how long it took to recover."""
+    from mdisim.recovery import BEFORE_S, SHARE, WINDOW_S, recovery
+
+    found = recovery(run).to_dict("records")
+    rows = [
+        {
+            "fault": f"{row['target']}: {row['kind']}",
+            "from": quantity("start_s", row["start_s"]),
+            "until": quantity("end_s", row["end_s"]) if row["end_s"] < run.duration_s else "the end",
+            "answers before": quantity("before_per_s", row["before_per_s"]),
+            "lowest": quantity("lowest_per_s", row["lowest_per_s"]),
+            "recovered after": quantity("recovery_s", row["recovery_s"]),
+            "lost": row["lost"],
+            "tried again": row["retried"],
+        }
+        for row in found[:MOST_FAULTS]
+    ]
+    if rows:
+        level = f"{100 * SHARE:g} % of the answers of the {BEFORE_S:g} s before"
+        told = f"faults: recovered when {WINDOW_S:g} s have {level}"
+        table(rows, told + (f"; the first {len(rows)} of {len(found)}" if len(found) > len(rows) else ""))
 
 
 def _lines(run: Run, summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

@@ -1,0 +1,109 @@
+"""The commands about traces: convert one from a format to another, and tell what some are like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mdisim.cli.catalogues import Command, json_option
+from mdisim.cli.shown import as_json, quantity, show, table
+
+if TYPE_CHECKING:
+    from mdisim.traces import Trace
+
+SHOWN = (
+    "duration_s",
+    "mean_bps",
+    "p5_bps",
+    "p50_bps",
+    "p95_bps",
+    "cv",
+    "outage_share",
+    "autocorrelation_s",
+    "knots",
+)
+
+
+@click.group()
+def trace() -> None:
+    """Convert traces of bandwidth, and describe them."""
+
+
+def reads_traces(command: Command) -> Command:
+    """Add the options that say how a file is to be read."""
+    options = (
+        click.option("--format", metavar="FORMAT", help="The files' format, where it cannot be told from them."),
+        click.option("--bin", "bin_s", type=click.FloatRange(0, min_open=True), metavar="S",
+                     help="Of Mahimahi files: count packets in bins of so many seconds (0.1)."),
+        click.option("--column", metavar="COLUMN", help="Of Irish logs: DL_bitrate (the default) or UL_bitrate."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@trace.command()
+@click.argument("given", metavar="IN")
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--to", default="mdisim", show_default=True, metavar="FORMAT", help="The format to write.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@reads_traces
+def convert(given: str, out: Path, to: str, force: bool, **how: Any) -> None:
+    """Write the trace IN to the file OUT in another format."""
+    from mdisim.cli.catalogues import free
+    from mdisim.traces import left_out, write
+
+    free(out, force)
+    made = _load(given, **how)
+    missing = left_out(made, to)
+    write(made, out, to)
+    read_from = made.notes.get("read from", given)
+    about = f"{quantity('duration_s', made.duration_s)}, mean {quantity('mean_bps', made.mean_bps())}"
+    show(f"{read_from}: {len(made)} knots, {about}; written to {out} ({to})")
+    if missing:
+        show(f"left out, as {to} has no place for it: {', '.join(missing)}")
+
+
+@trace.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--step", "step_s", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
+              metavar="S", help="The step of the autocorrelation's lags, in seconds.")  # fmt: skip
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Draw the traces as well, such as into traces.png.")  # fmt: skip
+@reads_traces
+@json_option
+def stats(files: tuple[str, ...], step_s: float, plot: Path | None, wants_json: bool, **how: Any) -> None:
+    """Tell what traces are like: rates, outages, and for how long a rate resembles itself."""
+    from dataclasses import asdict
+
+    from mdisim.traces import statistics
+
+    if plot is not None:
+        from mdisim.report import writable
+
+        writable(plot)
+    traces = {name: _load(name, **how) for name in files}
+    measured = {name: asdict(statistics(given, step_s)) for name, given in traces.items()}
+    if wants_json:
+        as_json([{"trace": name, **values} for name, values in measured.items()])
+    else:
+        table([{"trace": name, **_in_words(values)} for name, values in measured.items()])
+    if plot is not None:
+        from mdisim.report.traces import save_traces
+
+        save_traces(traces, plot, step_s)
+        click.echo(f"drawn in {plot}", err=True)
+
+
+def _load(name: str, format: str | None, **how: Any) -> Trace:
+    """The trace of that name or in that file."""
+    from mdisim.traces import load, read
+
+    options = {key: value for key, value in how.items() if value is not None}
+    return read(name, format, **options) if options else load(name, format)
+
+
+def _in_words(values: dict[str, float]) -> dict[str, str]:
+    return {key.rpartition("_")[0] or key: quantity(key, values[key]) for key in SHOWN}

@@ -1,0 +1,114 @@
+"""Traces as files: read in any of the public formats, told apart by content; written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from mdisim.traces.formats import FORMATS, WRITTEN, told_apart
+from mdisim.traces.formats.page import Page
+from mdisim.traces.trace import Trace, TraceError
+
+AnyPath = str | os.PathLike[str]
+LIMIT_BYTES = 128 << 20
+
+
+def read(
+    path: AnyPath,
+    format: str | None = None,
+    *,
+    bin_s: float | None = None,
+    column: str | None = None,
+    limit_bytes: int = LIMIT_BYTES,
+) -> Trace:
+    """The trace in the file at `path`; the format is told from its content unless it is named (see FORMATS).
+
+    `bin_s` [s] is how finely a Mahimahi file's packets are counted (0.1), `column` which bitrate of an Irish
+    log is meant (DL_bitrate). Raises a TraceError with the file, the line, what is wrong and what would do; of
+    many faults the first five and their number.
+    """
+    page = _page(path, limit_bytes)
+    name = told_apart(page) if format is None else _known(format, tuple(FORMATS))
+    options = {key: value for key, value in {"bin_s": bin_s, "column": column}.items() if value is not None}
+    for key in options:
+        if key not in FORMATS[name].options:
+            fit = next(other for other, form in FORMATS.items() if key in form.options)
+            raise TraceError(f"{page.where}: is in the format {name}; {key} is for {fit} files, leave it out")
+    with np.errstate(all="ignore"):  # what comes of absurd numbers is refused in words
+        return FORMATS[name].parse(page, **options)
+
+
+def format_of(path: AnyPath, *, limit_bytes: int = LIMIT_BYTES) -> str:
+    """The name of the format that the file at `path` is in; a TraceError where that cannot be told."""
+    return told_apart(_page(path, limit_bytes))
+
+
+def write(trace: Trace, path: AnyPath, format: str = "mdisim") -> None:
+    """Write a trace to `path`, whole or not at all.
+
+    What the format has no place for is left out (see `left_out`). Raises a TraceError where it cannot hold the
+    trace at all.
+    """
+    make = FORMATS[_known(format, WRITTEN)].text
+    assert make is not None
+    target = Path(path)
+    try:
+        content = make(trace).encode()
+    except TraceError as error:
+        raise TraceError(f"{os.fspath(path)}: cannot be written as {format}: {error}") from error
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, target)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+def left_out(trace: Trace, format: str) -> list[str]:
+    """What of a trace a format has no place for, in words."""
+    holds = FORMATS[_known(format, WRITTEN)].holds
+    parts = {"latency_s": trace.latency_s is not None, "loss": trace.loss is not None}
+    missing = [name for name, there in parts.items() if there and name not in holds]
+    return missing + ([f"that it ends in {trace.end}"] if trace.end != "loop" and "end" not in holds else [])
+
+
+def _known(format: str, names: tuple[str, ...]) -> str:
+    if format in names:
+        return format
+    what = "format" if names == tuple(FORMATS) else "format to write"
+    raise TraceError(f"no {what} {format!r}; there are {', '.join(names)}")
+
+
+def _page(path: AnyPath, limit_bytes: int) -> Page:
+    """The file's text; what is too large, no file or no text is refused before more than that is read."""
+    where = os.fspath(path)
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):  # reading a device or a pipe might never end
+            raise TraceError(f"{where}: is no regular file; the path of a trace would do")
+        if status.st_size > limit_bytes:
+            raise TraceError(
+                f"{where}: has {status.st_size} bytes, above the limit of {limit_bytes}; a part would do"
+            )
+        with open(path, "rb") as file:
+            raw = file.read(limit_bytes + 1)[:limit_bytes]
+    except FileNotFoundError as error:
+        raise TraceError(f"{where}: no such file; the path of a trace would do") from error
+    except OSError as error:
+        raise TraceError(f"{where}: cannot be read: {error.strerror}; the path of a trace would do") from error
+    if b"\0" in raw:
+        raise TraceError(f"{where}: is no text but binary (byte {raw.index(0)} is 0); a text in UTF-8 would do")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TraceError(f"{where}: is no text in UTF-8 (byte {error.start}); a text in UTF-8 would do") from error
+    if not text.strip():
+        raise TraceError(f"{where}: is empty; one of the formats {', '.join(FORMATS)} would do")
+    return Page(where, text.replace("\r\n", "\n").replace("\r", "\n"))

@@ -1,0 +1,71 @@
+"""From what a format states to a trace's knots, and to the numbers of another unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mdisim.traces.formats.page import Faults, Page
+from mdisim.traces.trace import Floats, Trace, TraceError
+
+MOST_STEPS_LATE = 10.0
+MOST_BITS = 1e300
+
+
+def ended_trace(page: Page, end_s: Floats, rate_bps: Floats, start_s: float, notes: Mapping[str, str]) -> Trace:
+    """The trace of rates that hold until their stamps, [n] seconds: each from the stamp before, the first from 0.
+
+    A rate whose stamp repeats the one before, or is 0, has no time to hold in, moves nothing and is left out.
+    `start_s` is when the measuring began: far above 0 it would be a guess that the first rate held until then.
+    """
+    faults = Faults(page.where)
+    widths = np.diff(end_s, prepend=0.0)
+    faults.mark(widths < 0.0, 1, lambda row: f"{end_s[row]:g} s comes after {end_s[row - 1]:g} s; times must rise")
+    faults.refuse()
+    held = widths > 0.0
+    if not held.any():
+        raise TraceError(f"{page.where}: has no interval of time; a second line with a later time would do")
+    longest = float(widths[1:].max(initial=0.0)) or float(end_s[-1])
+    if start_s > MOST_STEPS_LATE * longest:
+        raise TraceError(
+            f"{page.where}: line 1: begins at {start_s:g} s, though the longest step is {longest:g} s; "
+            "times that begin near 0 would do"
+        )
+    ends, used = end_s[held], rate_bps[held]
+    left_out = int((~held[1:]).sum())
+    more = {"left out": f"{left_out} line{'s' * (left_out > 1)} of no duration"} if left_out else {}
+    return made(page, np.concatenate(([0.0], ends[:-1])), used, float(ends[-1]), {**notes, **more})
+
+
+def made(
+    page: Page,
+    time_s: Floats,
+    rate_bps: Floats,
+    duration_s: float,
+    notes: Mapping[str, str],
+    latency_s: Floats | None = None,
+) -> Trace:
+    """A looping trace, or a TraceError that names the file."""
+    addable(page.where, time_s, rate_bps, duration_s)
+    try:
+        return Trace(time_s, rate_bps, duration_s, "loop", latency_s, None, notes)
+    except TraceError as error:
+        raise TraceError(f"{page.where}: {error}") from error
+
+
+def addable(where: str, time_s: Floats, rate_bps: Floats, duration_s: float) -> None:
+    """Refuse rates and times that are each a number while the bits they move, lap after lap, are none."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        bits = float(np.sum(rate_bps * np.diff(time_s, append=duration_s)))
+    if not (bits < MOST_BITS and np.isfinite(rate_bps).all()):
+        raise TraceError(f"{where}: moves more bits than can be added up; smaller rates or times would do")
+
+
+def in_unit(what: str, values: Floats, factor: float) -> Floats:
+    """Numbers in another unit, to be written; a TraceError if one is too large for it."""
+    with np.errstate(over="ignore"):
+        made = values * factor
+    if not np.isfinite(made).all():
+        raise TraceError(f"it has {what} beyond what a number can hold; smaller ones would do")
+    return made
