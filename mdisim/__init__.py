@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mdisim import metrics, policies, profiles
+    from mdisim import metrics, policies, profiles, recovery, report, traces
     from mdisim.engine import RuleError, run
     from mdisim.experiments.compare import Comparison, compare
     from mdisim.experiments.prepare import ExperimentError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mdisim.profiles import Profile, ProfileError
     from mdisim.results import Run
     from mdisim.scenario import Scenario, ScenarioError
+    from mdisim.traces import Trace, TraceError
     from mdisim.world import World
 
 __version__ = "0.1.0"
@@ -34,14 +35,19 @@ __all__ = [
     "Run",
     "Scenario",
     "ScenarioError",
+    "Trace",
+    "TraceError",
     "World",
     "__version__",
     "compare",
     "metrics",
     "policies",
     "profiles",
+    "recovery",
+    "report",
     "run",
     "simulate",
+    "traces",
 ]
 
 _HOMES = {
@@ -55,6 +61,8 @@ _HOMES = {
     "Run": "results",
     "Scenario": "scenario",
     "ScenarioError": "scenario",
+    "Trace": "traces",
+    "TraceError": "traces",
     "World": "world",
     "compare": "experiments.compare",
     "run": "engine",

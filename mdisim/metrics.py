@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from mdisim.recovery import recovery
 from mdisim.results import STATUSES
 
 if TYPE_CHECKING:
@@ -163,6 +164,14 @@ def losses(run: Run) -> pd.Series[float]:
     return (counts / (len(status) or np.nan)).rename("share").rename_axis("reason")
 
 
+def recovery_max_s(run: Run) -> float:
+    """The longest time that throughput took to recover from a fault, as `mdisim.recovery.recovery` counts it.
+
+    NaN where nothing failed, or where one was not recovered from by the end.
+    """
+    return float(recovery(run)["recovery_s"].max(skipna=False))
+
+
 # --- devices and links
 
 
@@ -304,6 +313,7 @@ MEASURES: Mapping[str, Callable[[Run], float]] = {
     "in_flight_share": in_flight_share,
     "refused_share": lambda run: float(losses(run)["refused"]),
     "lost_share": lambda run: float(losses(run).drop("refused").sum()),
+    "recovery_max_s": recovery_max_s,
     "offload_share": offload_share,
     "sent_per_sample_bytes": bytes_per_sample,
     "device_utilisation_mean": lambda run: float(device_utilisation(run).mean()),

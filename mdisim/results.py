@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,11 @@ from mdisim.folders import (
 if TYPE_CHECKING:
     import pandas as pd
 
-STATUSES = ("answered", "refused", "queue-full", "in-flight")
-TABLES = ("tasks", "timeline", "devices", "links", "sources")
-FACTS = ("policy", "parameters", "seed", "duration_s", "warmup_s", "n_exits", "profile", "profile_digest")
+STATUSES = ("answered", "refused", "queue-full", "in-flight", "crash", "outage", "source-down")
+TABLES = ("tasks", "timeline", "devices", "links", "sources", "rates", "faults")
+FACTS = (
+    "policy", "parameters", "seed", "duration_s", "warmup_s", "n_exits", "profile", "profile_digest", "traces",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,10 @@ class Run:
 
     `tasks`: one row a sample offered, in order of birth (exits count from 1; 0 where none answered; times in
     seconds since the start). `timeline`: one row per control instant and device. `devices`, `links`,
-    `sources`: one row each; busy times, bytes and energy within [warmup_s, duration_s). `n_exits` is K.
-    `parameters` are the policy's. `origin` is None where the world was built by hand.
+    `sources`: one row each; busy times, bytes and energy within [warmup_s, duration_s). `rates`: what traces
+    made of links over time, the mean rate since the row before. `faults`: what failed, from when to when.
+    `n_exits` is K. `parameters` are the policy's. `traces` names the traces, with their digests. `origin` is
+    None where the world was built by hand.
     """
 
     tasks: pd.DataFrame
@@ -69,6 +73,8 @@ class Run:
     devices: pd.DataFrame
     links: pd.DataFrame
     sources: pd.DataFrame
+    rates: pd.DataFrame
+    faults: pd.DataFrame
     policy: str
     parameters: Mapping[str, Any]
     seed: int
@@ -77,6 +83,7 @@ class Run:
     n_exits: int
     profile: str = ""
     profile_digest: str = ""
+    traces: Mapping[str, str] = field(default_factory=dict)
     origin: Origin | None = None
 
     def __repr__(self) -> str:

@@ -6,6 +6,7 @@ rates bits per second. Nothing here moves: the engine holds what changes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, Protocol
@@ -13,6 +14,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mdisim.faults import Faults
 from mdisim.policies.policy import Setting
 from mdisim.policies.scores import Floats, Outputs
 
@@ -20,13 +22,29 @@ UNREACHABLE = -1
 
 
 class Rate(Protocol):
-    """A rate over time."""
+    """A rate over time: of a link in bits per second, of a device's speed in seconds of work per second."""
 
-    def finish_s(self, start_s: float, size_bytes: float) -> float:
-        """Return when a transfer that starts then would end."""
+    def finish_s(self, start_s: float, bits: float) -> float:
+        """Return when so much has been moved that starts then; infinite if never."""
+
+    def bits(self, time_s: float) -> float:
+        """Return how much can be moved from 0 until then."""
+
+    def rate_at(self, time_s: float) -> float:
+        """Return the rate at an instant."""
 
     def mean_bps(self) -> float:
-        """Return the long-run mean in bits per second."""
+        """Return the long-run mean."""
+
+
+class Conditions(Protocol):
+    """Latency and loss over time."""
+
+    def latency_at(self, time_s: float) -> float:
+        """Return the latency in seconds at an instant."""
+
+    def loss_at(self, time_s: float) -> float:
+        """Return the share lost at an instant."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +53,17 @@ class ConstantRate:
 
     rate_bps: float
 
-    def finish_s(self, start_s: float, size_bytes: float) -> float:
+    def finish_s(self, start_s: float, bits: float) -> float:
         """Return start plus bits over rate."""
-        return start_s + 8.0 * size_bytes / self.rate_bps
+        return start_s + bits / self.rate_bps
+
+    def bits(self, time_s: float) -> float:
+        """Return rate times time."""
+        return self.rate_bps * time_s
+
+    def rate_at(self, time_s: float) -> float:
+        """Return the rate."""
+        return self.rate_bps
 
     def mean_bps(self) -> float:
         """Return the rate."""
@@ -49,7 +75,8 @@ class Device:
     """A place that computes: `cores` tasks at a time, one queue of at most `queue_limit` waiting tasks.
 
     `holds` [K] says which stages it may run; `layer_cost` is the abstract price of a layer here; `idle_w` is
-    drawn all the time, and `busy_w` by each computing core on top of it; NaN where that is not known.
+    drawn all the time, and `busy_w` by each computing core on top of it; NaN where that is not known. `speed`
+    is a factor on the device's speed over time, 1 everywhere if it is None.
     """
 
     name: str
@@ -60,14 +87,17 @@ class Device:
     layer_cost: float = 1.0
     busy_w: float = 0.0
     idle_w: float = 0.0
+    speed: Rate | None = None
 
 
 @dataclass(frozen=True)
 class Link:
-    """A directed link; links with the same channel number take turns on it.
+    """A directed link; links with the same channel number share it.
 
     `latency_s` comes after transmission and does not occupy the link; `offload_cost` is the abstract price of
-    a task sent over it, `nj_per_bit` its energy in nanojoules.
+    a task sent over it, `nj_per_bit` its energy in nanojoules. Of the packets of a message, each of at most
+    `packet_bytes`, a share `loss` is lost, every time anew, and sent again until it arrives. With `conditions`
+    latency and loss come on top of that, as they are when a transmission begins or ends.
     """
 
     source: int
@@ -77,6 +107,26 @@ class Link:
     channel: int = 0
     offload_cost: float = 0.0
     nj_per_bit: float = 0.0
+    loss: float = 0.0
+    packet_bytes: float = float("inf")
+    conditions: Conditions | None = None
+
+
+@dataclass(frozen=True)
+class Packing:
+    """What it costs to make a message of a tensor, and a tensor of a message.
+
+    `overhead_bytes` are added to each message. Each end takes `serialise_s`, plus the bytes at
+    `serialise_bps`; for the cut after stage k the sender takes `encode_s[k]` more and the receiver
+    `decode_s[k]` ([K+1], 0 the input; empty: none). The sender of a device is busy meanwhile, its cores and
+    the channel are not.
+    """
+
+    overhead_bytes: float = 0.0
+    serialise_s: float = 0.0
+    serialise_bps: float = float("inf")
+    encode_s: tuple[float, ...] = ()
+    decode_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -169,7 +219,9 @@ class World:
     """Everything that holds still during a run.
 
     `stage_s`, `head_s` [D, K] seconds; `out_bytes` [K+1] (the input, then the feature map after each stage);
-    `layers` [K] per stage; `next_hop` [D, D] is the neighbour on the route, UNREACHABLE where there is none.
+    `layers` [K] per stage; `next_hop` [D, D] is the neighbour on the route, UNREACHABLE where there is none,
+    for messages of `route_bytes`. Links of one channel take turns on it, or share it: with `fair` each of n
+    transmissions on a channel moves at an n-th of its link's rate. `traces` names the traces with their digests.
     """
 
     devices: tuple[Device, ...]
@@ -187,8 +239,13 @@ class World:
     label_bytes: float = 100.0
     work_conserving: bool = True
     sender: Literal["device", "link"] = "device"
+    sharing: Literal["fifo", "fair"] = "fifo"
+    packing: Packing = Packing()
+    faults: Faults = Faults()
+    route_bytes: float = 0.0
     profile: str = ""
     profile_digest: str = field(default="", repr=False)
+    traces: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def n_exits(self) -> int:
@@ -228,10 +285,8 @@ def setting(world: World) -> Setting:
         for b in range(D):
             if a == b or world.next_hop[a, b] != UNREACHABLE:
                 hops = [world.links[i] for i in world.route(a, b)]
-                carry[a, b] = sum(
-                    (8.0 * world.out_bytes / link.rate.mean_bps() + link.latency_s for link in hops),
-                    np.zeros(K + 1),
-                )
+                carry[a, b] = sum((_transfer_s(link, world) for link in hops), np.zeros(K + 1))
+                carry[a, b] += _packing_s(world) if hops else 0.0
     return Setting(
         devices=tuple(d.name for d in world.devices),
         sources=tuple(s.device for s in world.sources),
@@ -245,3 +300,16 @@ def setting(world: World) -> Setting:
         holds=np.array([device.holds or (True,) * K for device in world.devices]),
         priorities=tuple(s.priority for s in world.sources),
     )
+
+
+def _transfer_s(link: Link, world: World) -> Floats:
+    """The mean unloaded time of each cut on a link, [K+1] seconds."""
+    bits = 8.0 * (world.out_bytes + world.packing.overhead_bytes) / (1.0 - link.loss)
+    return np.asarray(bits / link.rate.mean_bps() + link.latency_s)
+
+
+def _packing_s(world: World) -> Floats:
+    """What both ends of a way take to pack and unpack each cut, [K+1] seconds."""
+    packing = world.packing
+    both = 2.0 * (packing.serialise_s + 8.0 * world.out_bytes / packing.serialise_bps)
+    return np.asarray(both + np.array(packing.encode_s or 0.0) + np.array(packing.decode_s or 0.0))

@@ -15,8 +15,10 @@ import mdisim
 ROOT = Path(mdisim.__file__).parent
 LAYERS = (  # from the leaf up: a module imports what stands with it or before it
     {"policies"},
+    {"faults"},
     {"world"},
-    {"folders", "results", "metrics", "traces", "profiles", "calibration"},
+    {"routes"},
+    {"folders", "results", "metrics", "recovery", "traces", "profiles", "calibration"},
     {"planners"},
     {"scenario", "engine"},
     {"experiments"},
@@ -94,8 +96,8 @@ def test_the_public_names_are_exactly_these():
     assert mdisim.__all__ == sorted(mdisim.__all__)
     assert mdisim.__all__ == [
         "Comparison", "ExperimentError", "Policy", "Profile", "ProfileError", "ResultsError", "RuleError", "Run",
-        "Scenario", "ScenarioError", "World", "__version__", "compare", "metrics", "policies", "profiles", "run",
-        "simulate",
+        "Scenario", "ScenarioError", "Trace", "TraceError", "World", "__version__", "compare", "metrics",
+        "policies", "profiles", "recovery", "report", "run", "simulate", "traces",
     ]  # fmt: skip
     assert dir(mdisim) == mdisim.__all__
     for name in mdisim.__all__:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mdisim.scenario.topology import routes
+from mdisim.routes import routes
 from mdisim.world import UNREACHABLE, ConstantRate, Link
 
 SIZE = 1000.0

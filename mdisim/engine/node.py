@@ -57,10 +57,12 @@ class Node:
         self.scores, self.work = tables.scores, tables.work
         self.line: deque[Job] = deque()
         self.cores = self.idle = spec.cores
-        self.limit, self.busy_w = spec.queue_limit, spec.busy_w
+        self.limit, self.busy_w, self.speed = spec.queue_limit, spec.busy_w, spec.speed
+        self.away = False
         self.holds = tables.holds[number]
         self.planned = [[self._planned(device) for device in row.placement] for row in policy.plan]
         self.reach = [self._holders(stage) for stage in range(world.n_exits)]
+        self.back = {d for d, hop in enumerate(output.next_hop) if hop != UNREACHABLE}
         self.conserving, self.label_bytes = world.work_conserving, world.label_bytes
         self.stage_s = [float(s) for s in world.stage_s[number]]
         self.head_s = [
@@ -103,19 +105,22 @@ class Node:
         else:
             self.end(job, Status.QUEUE_FULL)
 
-    def _serve(self, job: Job, now: float) -> None:
+    def _serve(self, job: Job, now: float) -> Later:
         job.wait_s += now - job.since_s
         k = job.stage
         work = self.work
-        job.seconds = seconds = service_s(
+        seconds = service_s(
             self.stage_s[k],
             1.0 if work is None else work[k][job.sample],
             1.0 if job.factors is None else job.factors[k],
             self.head_s[job.row][k],
         )
+        if self.speed is not None:
+            seconds = self.speed.finish_s(now, seconds) - now
+        job.seconds = seconds
         self.idle -= 1
         self.started_s += now
-        Later(self.env, seconds, self._served, job)
+        return Later(self.env, seconds, self._served, job)
 
     def _served(self, event: Any) -> None:
         job: Job = event.job
@@ -169,12 +174,13 @@ class Node:
         source = self.sources[job.source]
         if source == self.number or not self.label_bytes:
             self.end(job, Status.ANSWERED)
-        elif self.output.ways[source] is None:
+        elif source not in self.back:
             raise RuleError(
                 f"{self.policy.name} answers at {self.spec.name}, but no route leads back to device {source}: "
                 "add a link, or set label_bytes to 0"
             )
         else:
+            job.origin = self.number
             self.output.send(job, source, self.label_bytes)
 
     def place(self, job: Job, *, running: bool = False) -> None:
@@ -195,6 +201,7 @@ class Node:
         self._go(job, answer.device, running)
 
     def _go(self, job: Job, where: int, running: bool) -> None:
+        job.origin = self.number
         if where >= 0 and where != self.number:
             if where not in self.reach[job.stage]:
                 raise RuleError(self._why_not(where, job.stage))

@@ -13,9 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from simpy import Environment
 
+from mdisim.engine.breakdowns import Breakdowns, drawn, speeds
+from mdisim.engine.channels import Channel, Fair, InTurns
+from mdisim.engine.fragile import FragileNode
 from mdisim.engine.job import Job, Log, Status
 from mdisim.engine.later import Later
-from mdisim.engine.links import Channel, Link, Output
+from mdisim.engine.links import Link, Output
 from mdisim.engine.lookup import Tables
 from mdisim.engine.node import Node, RuleError
 from mdisim.engine.source import Source
@@ -48,15 +51,14 @@ class Simulation:
         self.live: dict[Job, None] = {}
         self.rng = rng = stream(seed, "decisions")
         tables = Tables(world, policy)
-        channels: dict[int, Channel] = {}
-        self.links = [
-            Link(env, spec, channels.setdefault(spec.channel, Channel()), policy.signals.delay_weight)
-            for spec in world.links
-        ]
+        self.seed = seed
+        self.links = self._links()
+        kind = FragileNode if world.faults else Node
         self.nodes = [
-            Node(env, d, world, policy, tables, self._output(d), rng, self.end, self._restart)
+            kind(env, d, world, policy, tables, self._output(d), rng, self.end, self._restart)
             for d in range(len(world.devices))
         ]
+        self.breakdowns = self._breakdowns() if world.faults else None
         for link in self.links:
             link.receiver = self.nodes[link.spec.target]
         self.sources = [
@@ -77,12 +79,33 @@ class Simulation:
                     f"but the profile has {self.world.n_exits}"
                 )
 
+    def _links(self) -> list[Link]:
+        world, channels = self.world, dict[int, Channel]()
+        for spec in world.links:
+            if spec.channel not in channels:
+                fair = world.sharing == "fair"
+                channels[spec.channel] = Fair(self.env, spec.rate) if fair else InTurns(self.env)
+        return [
+            Link(self.env, spec, channels[spec.channel], world.packing, self._packets_lost) for spec in world.links
+        ]
+
+    def _packets_lost(self, job: Job, packets: int, loss: float) -> int:
+        """How many packets of a transfer are lost before all have arrived; the same whatever else happens."""
+        rng = stream(self.seed, "loss", job.source, job.index, job.hops, job.attempt)
+        return int(rng.negative_binomial(packets, 1.0 - loss))
+
+    def _breakdowns(self) -> Breakdowns:
+        schedule = drawn(self.world, self.seed)
+        for node, speed in zip(self.nodes, speeds(self.world, schedule), strict=True):
+            node.speed = speed
+        return Breakdowns(self, schedule)
+
     def _output(self, d: int) -> Output:
         world = self.world
         cuts = world.out_bytes[1:-1] if world.n_exits > 1 else world.out_bytes[:1]
         links = {link.spec.target: link for link in self.links if link.spec.source == d}
         for link in links.values():
-            link.expect(float(np.mean(cuts)))
+            link.expect(float(np.mean(cuts)), self.policy.signals)
         per_link = world.sender == "link"
         return Output(self.env, links, world.next_hop[d].tolist(), per_link, self.policy.signals.retry_s)
 
@@ -96,6 +119,10 @@ class Simulation:
 
     def _restart(self, job: Job) -> None:
         job.stage = 0
+        self.anew(job)
+
+    def anew(self, job: Job) -> None:
+        """A task is tried again: with other factors on its service times."""
         job.attempt += 1
         job.factors = self.sources[job.source].feed.factors_again(job.index, job.attempt)
 
@@ -104,6 +131,8 @@ class Simulation:
     def run(self) -> None:
         """Let time pass until the end of the window, or until all samples have ended."""
         window, policy = self.world.window, self.policy
+        if self.breakdowns is not None:
+            self.breakdowns.start()
         for source in self.sources:
             source.start()
         if policy.where or policy.sends or policy.signals.announce == "gossip":
@@ -159,7 +188,7 @@ class Simulation:
         self.progress(self.env.now)
         for node in self.nodes:
             load = self._load(node)
-            if self.policy.turns is not None and node.number in self.controlled:
+            if self.policy.turns is not None and node.number in self.controlled and not node.away:
                 node.turn(self.policy.turns.turns(load, node.knobs, self.rng))
             self._observe(node, load)
         if self.policy.signals.gossip_s == ALWAYS_FRESH:

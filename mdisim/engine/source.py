@@ -76,6 +76,9 @@ class Source:
         self.index += 1
         node.offered += 1
         self.live[job] = None
+        if node.away:
+            self.end(job, Status.SOURCE_DOWN)
+            return
         rule = self.policy.admits
         if rule is not None and not rule.admits(node.here(0), node.knobs, self.memory, node.rng):
             self.end(job, Status.REFUSED)

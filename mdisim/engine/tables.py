@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mdisim.engine.job import RECORD, UNANSWERED, Status
 from mdisim.results import STATUSES, Run
+from mdisim.world import ConstantRate, Link, Rate, World
 
 if TYPE_CHECKING:
     from mdisim.engine.simulation import Simulation
@@ -18,6 +19,7 @@ TIMELINE = (
     "time_s", "device", "queue", "busy", "out_queue", "utilisation", "service_s", "offered", "admitted",
     "answered", "threshold", "gap_s",
 )  # fmt: skip
+RATES_SHOWN = 2000  # rows of the rates of a trace
 WHOLE = ("queue", "busy", "out_queue", "offered", "admitted", "answered")
 
 
@@ -30,6 +32,8 @@ def tables(simulation: Simulation, seed: int) -> Run:
         devices=_devices(simulation),
         links=_links(simulation),
         sources=_sources(simulation),
+        rates=_rates(simulation),
+        faults=_faults(simulation),
         policy=policy.name,
         parameters=dict(policy.details),
         seed=seed,
@@ -38,6 +42,7 @@ def tables(simulation: Simulation, seed: int) -> Run:
         n_exits=world.n_exits,
         profile=world.profile,
         profile_digest=world.profile_digest,
+        traces=dict(world.traces),
     )
 
 
@@ -50,14 +55,14 @@ def _tasks(simulation: Simulation) -> pd.DataFrame:
     names = [d.name for d in world.devices]
     for name in ("sample", "row", "born_s", "done_s"):
         done[name] = _column(columns, name, order)
-    refused = columns["status"][order] == Status.REFUSED
+    refused = np.isin(columns["status"][order], (Status.REFUSED, Status.SOURCE_DOWN))
     done["admitted_s"] = np.where(refused, np.nan, columns["born_s"][order])
     sources = [names[s.device] for s in world.sources]
     done["source"] = _named(columns["source"][order], _distinct(sources))
     done["status"] = _named(columns["status"][order], list(STATUSES))
     done["device"] = _named(columns["device"][order], names)
     done |= _answers(simulation, columns, order)
-    for name in ("hops", "bytes_sent", "wait_s", "compute_s", "transfer_s", "cost", "energy_j"):
+    for name in ("hops", "retries", "bytes_sent", "wait_s", "compute_s", "transfer_s", "cost", "energy_j"):
         done[name] = _column(columns, name, order)
     front = ("sample", "source", "row", "born_s", "admitted_s", "done_s", "status", "exit", "answered_by",
              "device", "correct", "confidence")  # fmt: skip
@@ -161,3 +166,56 @@ def _sources(simulation: Simulation) -> pd.DataFrame:
             "priority": [s.priority for s in world.sources],
         }
     )
+
+
+def _rates(simulation: Simulation) -> pd.DataFrame:
+    """One row per period and trace that drives links: the mean rate within the period that ends at `time_s`."""
+    world = simulation.world
+    period_s = max(simulation.control_s, world.window.duration_s / RATES_SHOWN)
+    edges = np.append(np.arange(0.0, world.window.duration_s, period_s), world.window.duration_s)
+    found: dict[str, list[NDArray[np.generic]]] = {"time_s": [], "rate_bps": []}
+    names = []
+    for name, rate in _varying(world):
+        moved = np.array([rate.bits(float(edge)) for edge in edges])
+        found["time_s"].append(edges[1:])
+        found["rate_bps"].append(np.diff(moved) / np.diff(edges))
+        names += [name] * (len(edges) - 1)
+    columns = {name: np.concatenate([np.zeros(0), *parts]) for name, parts in found.items()}
+    return pd.DataFrame(
+        {"time_s": columns["time_s"], "link": pd.array(names, str), "rate_bps": columns["rate_bps"]}
+    )
+
+
+def _varying(world: World) -> list[tuple[str, Rate]]:
+    """The rates that are not constant, each once, called after the links that follow it."""
+    followers: dict[int, list[Link]] = {}
+    for link in world.links:
+        if not isinstance(link.rate, ConstantRate):
+            followers.setdefault(id(link.rate), []).append(link)
+    return [(_called(links, world), links[0].rate) for links in followers.values()]
+
+
+def _called(links: list[Link], world: World) -> str:
+    if len(links) == len(world.links) > 1:
+        return "every link"
+    ends = f"{world.devices[links[0].source].name} -> {world.devices[links[0].target].name}"
+    return ends if len(links) == 1 else f"{ends} and {len(links) - 1} more"
+
+
+def _between(numbers: tuple[int, ...], world: World) -> str:
+    first = world.links[numbers[0]]
+    ends = [world.devices[d].name for d in (first.source, first.target)]
+    return (" - " if len(numbers) > 1 else " -> ").join(ends)
+
+
+def _faults(simulation: Simulation) -> pd.DataFrame:
+    """One row a period in which something failed: its kind, the device or link, and the factor of a slowdown."""
+    world = simulation.world
+    schedule = [] if simulation.breakdowns is None else simulation.breakdowns.schedule
+    rows = []
+    for number, (start_s, end_s) in schedule:
+        fault = world.faults.events[number]
+        hit = _between(fault.links, world) if fault.links else world.devices[fault.device].name
+        rows.append((start_s, end_s, fault.kind, hit, fault.factor))
+    table = pd.DataFrame(sorted(rows), columns=["start_s", "end_s", "kind", "target", "factor"])
+    return table.astype({"start_s": float, "end_s": float, "kind": str, "target": str, "factor": float})

@@ -78,6 +78,12 @@ class Adaptive:
     gossip_s: Annotated[float, Ge(0), Meaning("period of telling queue lengths; 0 is always fresh", "s")] = 0.1
     service_weight: Annotated[float, Unit, Meaning("weight of a new service time in Gamma_n", "share")] = 0.05
     delay_weight: Annotated[float, Unit, Meaning("weight of a new transfer in D_nm", "share")] = 0.2
+    estimator: Annotated[
+        Literal["ewma", "last", "harmonic"],
+        Meaning("what a sender expects of a link: a moving average of its own transfers, the last, or the "
+                "harmonic mean of the last few"),
+    ] = "ewma"  # fmt: skip
+    estimate_last: Annotated[int, Ge(1), Meaning("how many transfers the harmonic mean is of", "transfers")] = 5
 
     def policy(
         self,
@@ -105,6 +111,8 @@ class Adaptive:
                 control_s=self.control_s,
                 service_weight=self.service_weight,
                 delay_weight=self.delay_weight,
+                estimator=self.estimator,
+                estimate_last=self.estimate_last,
                 announce=self.announce,
                 optimistic=optimistic,
             ),

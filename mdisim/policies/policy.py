@@ -20,9 +20,11 @@ class Signals:
     """How often devices speak, retry and control, and how quickly their averages move.
 
     `gossip_s` 0 keeps news of peers always fresh. The weights are those of a new measurement in the moving
-    averages of service times and of link delays and rates. `announce` says how a source's moved thresholds
-    reach the others: stamped on each sample when it is admitted, or with the next gossip. `optimistic` raises
-    the own copy of a peer's queue by one after each task sent there.
+    averages of service times and of link delays and rates. What a sender expects of a link is such an average
+    (`ewma`) of its own transfers there, or the `last` one, or of the `estimate_last` ones the `harmonic` mean of
+    the rates and the mean of the delays. `announce` says how a source's moved thresholds reach the others:
+    stamped on each sample when it is admitted, or with the next gossip. `optimistic` raises the own copy of a
+    peer's queue by one after each task sent there.
     """
 
     gossip_s: float = 0.1
@@ -30,6 +32,8 @@ class Signals:
     control_s: float = 0.5
     service_weight: float = 0.05
     delay_weight: float = 0.2
+    estimator: Literal["ewma", "last", "harmonic"] = "ewma"
+    estimate_last: int = 5
     announce: Literal["stamp", "gossip"] = "stamp"
     optimistic: bool = False
 

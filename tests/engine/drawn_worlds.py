@@ -11,8 +11,23 @@ import numpy as np
 from hypothesis import strategies as st
 from worlds import drawn
 
+from mdisim.faults import Fault, Faults
 from mdisim.policies import RECIPES, Policy
-from mdisim.world import Arrivals, ConstantRate, Device, Jitter, Link, Samples, Source, Window, World, setting
+from mdisim.traces import Trace
+from mdisim.world import (
+    Arrivals,
+    ConstantRate,
+    Device,
+    Jitter,
+    Link,
+    Packing,
+    Rate,
+    Samples,
+    Source,
+    Window,
+    World,
+    setting,
+)
 
 N_SAMPLES = 37
 ARRIVALS = st.one_of(
@@ -26,6 +41,13 @@ ARRIVALS = st.one_of(
 OPEN = ARRIVALS.filter(lambda a: a.kind in ("constant", "poisson", "on-off", "file"))
 ORDER = st.sampled_from(["shuffled", "bootstrap"])
 JITTER = st.sampled_from([Jitter(), Jitter("exponential"), Jitter("lognormal", 0.5)])
+ONCE = st.fixed_dictionaries({"at_s": st.floats(0, 3), "for_s": st.floats(0.01, 2)})
+WHEN = st.one_of(
+    ONCE,
+    st.fixed_dictionaries({"at_s": st.floats(0, 3)}),
+    st.fixed_dictionaries({"at_s": st.floats(0, 1), "for_s": st.just(0.1), "every_s": st.floats(0.2, 1)}),
+    st.fixed_dictionaries({"mean_up_s": st.floats(0.1, 2), "mean_down_s": st.floats(0.05, 1)}),
+)
 SHARED: dict[str, st.SearchStrategy[Any]] = {
     "exit_threshold": st.floats(0, 1),
     "score": st.sampled_from(["max-softmax", "certainty", "margin"]),
@@ -36,6 +58,7 @@ SHARED: dict[str, st.SearchStrategy[Any]] = {
     "count_in_service": st.booleans(),
     "announce": st.sampled_from(["stamp", "gossip"]),
     "gossip_s": st.sampled_from([0.0, 0.05, 0.5]),
+    "estimator": st.sampled_from(["ewma", "last", "harmonic"]),
 }
 MDI_EXIT = SHARED | {
     "out_queue_limit": st.integers(0, 5),
@@ -79,6 +102,7 @@ def worlds(draw: st.DrawFn, arrivals: st.SearchStrategy[Arrivals] = ARRIVALS, **
     graph = nx.random_labeled_tree(D, seed=int(rng.integers(2**31)))
     graph.add_edges_from(e for e in nx.complete_graph(D).edges if rng.random() < 0.3)
     limit = draw(st.sampled_from([inf, inf, 0, 1, 3]))
+    sharing = draw(st.sampled_from(["fifo", "fair"]))
     samples = Samples(
         drawn(N_SAMPLES, K, seed=int(rng.integers(2**31))),
         work=rng.uniform(0.5, 2, (N_SAMPLES, K)) if draw(st.booleans()) else None,
@@ -86,7 +110,7 @@ def worlds(draw: st.DrawFn, arrivals: st.SearchStrategy[Arrivals] = ARRIVALS, **
     )
     world = World(
         devices=tuple(Device(f"d{d}", "unit", int(rng.integers(1, 3)), limit, busy_w=2.0) for d in range(D)),
-        links=_links(graph, rng, shared=draw(st.booleans())),
+        links=draw(_links(graph, rng, fair=sharing == "fair")),
         sources=tuple(
             Source(draw(st.integers(0, D - 1)), draw(arrivals), 1.0, draw(ORDER))
             for _ in range(draw(st.integers(1, 2)))
@@ -103,17 +127,61 @@ def worlds(draw: st.DrawFn, arrivals: st.SearchStrategy[Arrivals] = ARRIVALS, **
         label_bytes=draw(st.sampled_from([0.0, 100.0])),
         work_conserving=draw(st.booleans()),
         sender=draw(st.sampled_from(["device", "link"])),
+        sharing=sharing,  # type: ignore[arg-type]
+        packing=draw(st.sampled_from([Packing(), Packing(40.0, 1e-3, 1e8, (2e-3,) * (K + 1), (1e-3,) * (K + 1))])),
+        route_bytes=1000.0,
     )  # fmt: skip
     return replace(world, **fixed)
 
 
-def _links(graph: nx.Graph, rng: np.random.Generator, *, shared: bool) -> tuple[Link, ...]:
+def trace(rng: np.random.Generator, knots: int) -> Trace:
+    """A rate that changes a few times a second and is zero now and then, with latency and loss."""
+    time_s = np.concatenate(([0.0], np.cumsum(rng.uniform(0.01, 0.5, knots))))
+    rate_bps = rng.uniform(1e5, 1e7, knots) * (rng.random(knots) < 0.8)
+    rate_bps[0] = 1e6
+    return Trace(
+        time_s[:-1], rate_bps, time_s[-1], "loop", rng.uniform(0, 0.01, knots), rng.uniform(0, 0.3, knots)
+    )
+
+
+@st.composite
+def _links(draw: st.DrawFn, graph: nx.Graph, rng: np.random.Generator, *, fair: bool) -> tuple[Link, ...]:
     pairs = [pair for a, b in sorted(graph.edges) for pair in ((a, b), (b, a))]
+    shared, traced = draw(st.booleans()), draw(st.booleans())
+    loss = draw(st.sampled_from([0.0, 0.0, 0.2]))
+    common = trace(rng, 5)
+
+    def rate() -> Rate:
+        if not traced:
+            return ConstantRate(float(rng.uniform(1e5, 1e7)))
+        return common if shared and fair else trace(rng, draw(st.integers(1, 6)))
+
     return tuple(
-        Link(a, b, ConstantRate(float(rng.uniform(1e5, 1e7))), float(rng.choice([0.0, 0.003])), 0 if shared else i,
-             0.5, 10.0)
-        for i, (a, b) in enumerate(pairs)
+        Link(a, b, one, float(rng.choice([0.0, 0.003])), 0 if shared else i, 0.5, 10.0, loss,
+             float(rng.choice([100.0, inf])), one if isinstance(one, Trace) else None)
+        for i, (a, b) in enumerate(pairs) for one in [rate()]
     )  # fmt: skip
+
+
+@st.composite
+def faults(draw: st.DrawFn, world: World, *, passing: bool = False) -> Faults:
+    """Any faults of any kinds of the devices and links of a world, with any rules; or those that pass."""
+    kinds = ["crash", "leave", "slowdown", *(["outage"] if world.links else [])]
+    events = []
+    for _ in range(draw(st.integers(1, 5))):
+        kind = draw(st.sampled_from(kinds))
+        when: dict[str, Any] = draw(ONCE if passing else WHEN)
+        device = draw(st.integers(0, len(world.devices) - 1))
+        some = st.lists(st.integers(0, len(world.links) - 1), min_size=1, max_size=2, unique=True)
+        links = tuple(draw(some)) if kind == "outage" else ()
+        events.append(Fault(kind, device, links, factor=draw(st.sampled_from([0.2, 0.5, 2.0])), **when))
+    return Faults(
+        tuple(events),
+        draw(st.sampled_from(["requeue", "restart", "drop"])),
+        draw(st.sampled_from(["wait", "requeue", "restart", "drop"])),
+        draw(st.integers(1, 4)),
+        draw(st.booleans()),
+    )
 
 
 def next_hops(graph: nx.Graph) -> np.ndarray:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
-from drawn_worlds import policies, worlds
+from drawn_worlds import faults, policies, worlds
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mdisim.engine import run
-from mdisim.engine.job import RECORD
+from mdisim.engine.job import RECORD, Status
 from mdisim.engine.simulation import Simulation
 from mdisim.engine.tables import tables
 from mdisim.policies import Policy
@@ -78,6 +80,36 @@ def queues_keep_their_limits(done: Run, world: World) -> None:
     assert (done.timeline.queue <= limits).all()
     if all(np.isinf(d.queue_limit) for d in world.devices):
         assert not (done.tasks.status == "queue-full").any()
+
+
+@ANY
+@given(st.data(), worlds(), st.integers(0, 99))
+def test_whatever_fails_adds_up(data: st.DataObject, world: World, seed: int) -> None:
+    failing = replace(world, faults=data.draw(faults(world)))
+    simulation, done = simulated(failing, data.draw(policies(world)), seed)
+    every_sample_ends_once(simulation)
+    times_add_up(done.tasks)
+    nothing_works_more_than_all_the_time(done, world)
+    queues_keep_their_limits(done, world)
+    nobody_is_forgotten(simulation)
+
+
+@ANY
+@given(st.data(), worlds(), st.integers(0, 99))
+def test_when_faults_have_passed_every_sample_ends(data: st.DataObject, world: World, seed: int) -> None:
+    window = replace(world.window, drain=True, drain_limit_s=300.0)
+    passing = replace(world, faults=data.draw(faults(world, passing=True)), window=window, work_conserving=True)
+    _, done = simulated(passing, data.draw(policies(world)), seed)
+    assert not (done.tasks.status == "in-flight").any()
+
+
+def nobody_is_forgotten(simulation: Simulation) -> None:
+    """Whoever holds a sample at the end, somebody does: each is in flight, and what left no trace has ended."""
+    log = np.frombuffer(simulation.log.tasks, dtype=RECORD)
+    in_flight = log[log["status"] == Status.IN_FLIGHT]
+    assert len(in_flight) == len(simulation.live)
+    lost = log[np.isin(log["status"], (Status.CRASH, Status.OUTAGE, Status.SOURCE_DOWN))]
+    assert (lost["done_s"] >= lost["born_s"]).all()
 
 
 @SOME
