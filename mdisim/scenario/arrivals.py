@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import isfinite
 from pathlib import Path
-from stat import S_ISREG
+
+from mdisim.scenario.reading import content
 
 HEADER = "time_s"
 LIMIT_BYTES = 64 * 10**6
@@ -13,15 +14,8 @@ LIMIT_BYTES = 64 * 10**6
 def times_s(path: Path) -> tuple[float, ...]:
     """Read the instants; `#` begins a comment. Raises ValueError with a message that follows the file's name."""
     try:
-        status = path.stat()
-        if not S_ISREG(status.st_mode):  # reading a device or a pipe might never end
-            raise ValueError(": is no regular file")
-        if status.st_size > LIMIT_BYTES:
-            raise ValueError(f": has {status.st_size} bytes, above the limit of {LIMIT_BYTES}")
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ValueError(": there is no such file in the scenario's folder") from None
-    except (OSError, UnicodeDecodeError) as error:
+        text = content(path, LIMIT_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise ValueError(f": cannot be read as text: {error}") from None
     rows = [(n, line.strip()) for n, line in enumerate(text.splitlines(), 1) if line.split("#")[0].strip()]
     if not rows or rows[0][1] != HEADER:

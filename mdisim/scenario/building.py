@@ -7,14 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from mdisim import world
+from mdisim import faults, world
 from mdisim.policies.scores import Floats, Outputs
 from mdisim.profiles import CostTable, Profile, device_kinds
+from mdisim.routes import routes
 from mdisim.scenario import arrivals as files
 from mdisim.scenario.checks import table_of
+from mdisim.scenario.failing import faults_of
 from mdisim.scenario.models import (
     Arrivals,
     Closed,
+    Compression,
     Constant,
     Device,
     FromFile,
@@ -23,29 +26,33 @@ from mdisim.scenario.models import (
     Poisson,
     PowerDraw,
     Spec,
+    Speed,
 )
-from mdisim.scenario.roster import Roster, roster
-from mdisim.scenario.topology import routes, wired
+from mdisim.scenario.network import Message, Network
+from mdisim.scenario.replays import Traces
+from mdisim.scenario.roster import Roster, roster_of
+from mdisim.scenario.wiring import wired
 
 BYTES_SHARE = {"float32": 1.0, "float16": 0.5, "int8": 0.25}
 
 
-def world_of(spec: Spec, profile: Profile, folder: Path) -> world.World:
+def world_of(spec: Spec, profile: Profile, folder: Path, traces: Traces) -> world.World:
     """Resolve a scenario that has no faults.
 
-    Routes are the fastest for the largest feature map that is sent (the raw input where there is only one
-    stage) over unloaded links.
+    Routes are the fastest over unloaded links, for messages of the stated size or else for the largest feature
+    map that is sent (the raw input where there is only one stage).
     """
     _, table = table_of(profile, spec.costs)
-    there, _ = roster({name: device.count for name, device in spec.devices.items()})
+    there = roster_of(spec)
     entries = [spec.devices[entry] for entry in there.entries]
-    out_bytes = sent_bytes(table, spec.feature_precision)
-    links = () if spec.network is None else wired(spec.network, there)[0]
-    largest = out_bytes[1:-1].max() if profile.n_exits > 1 else out_bytes[0]
+    out_bytes = sent_bytes(table, spec)
+    network = spec.network or Network(topology="line")
+    links = () if spec.network is None else wired(network, there, traces)[0]
+    route_bytes = network.route_size or float(out_bytes[1:-1].max() if profile.n_exits > 1 else out_bytes[0])
     rows = [table.row(entry.kind) for entry in entries]
-    speed = np.array([entry.speed for entry in entries])[:, None]
+    speed = np.array([1.0 if isinstance(entry.speed, Speed) else entry.speed for entry in entries])[:, None]
     return world.World(
-        devices=tuple(_device(n, e, profile.n_exits) for n, e in zip(there.names, entries, strict=True)),
+        devices=tuple(_device(n, e, profile.n_exits, traces) for n, e in zip(there.names, entries, strict=True)),
         links=links,
         sources=_sources(spec, there, folder),
         samples=_samples(profile.half("test")),
@@ -54,22 +61,48 @@ def world_of(spec: Spec, profile: Profile, folder: Path) -> world.World:
         head_s=table.head_s[rows] / speed,
         out_bytes=out_bytes,
         layers=table.layers.astype(np.float64),
-        next_hop=routes(links, len(entries), float(largest)),
+        next_hop=routes(links, len(entries), route_bytes),
+        route_bytes=route_bytes,
         window=_window(spec),
         jitter=_jitter(spec),
         label_bytes=spec.run.label_bytes,
         work_conserving=spec.run.work_conserving,
-        sender="device" if spec.network is None else spec.network.sender,
+        sender=network.sender,
+        sharing=network.sharing,
+        packing=_packing(network.message or Message(), spec.compression, profile.n_exits),
+        faults=faults.Faults() if spec.faults is None else faults_of(spec.faults, there, links)[0],
         profile=profile.name,
         profile_digest=profile.digest,
+        traces=traces.digests,
     )
 
 
-def sent_bytes(table: CostTable, precision: str) -> Floats:
+def sent_bytes(table: CostTable, spec: Spec) -> Floats:
     """The bytes of the raw input and of each feature map as they are sent, [K+1]."""
     bytes_ = np.array(table.out_bytes, dtype=np.float64)
-    bytes_[1:] *= BYTES_SHARE[precision]
+    bytes_[1:] *= BYTES_SHARE[spec.feature_precision]
+    if spec.compression is not None:
+        bytes_[_encoded(spec.compression, len(bytes_) - 1)] *= spec.compression.ratio
     return bytes_
+
+
+def _encoded(compression: Compression, n_exits: int) -> list[int]:
+    """The stages whose feature maps are encoded, from 1; what comes out of the last is not sent."""
+    return list(range(1, n_exits)) if compression.stages is None else sorted(set(compression.stages))
+
+
+def _packing(message: Message, compression: Compression | None, n_exits: int) -> world.Packing:
+    encode_s, decode_s = np.zeros((2, n_exits + 1))
+    if compression is not None:
+        encode_s[_encoded(compression, n_exits)] = compression.encode
+        decode_s[_encoded(compression, n_exits)] = compression.decode
+    return world.Packing(
+        overhead_bytes=message.overhead,
+        serialise_s=message.serialise,
+        serialise_bps=inf if message.serialise_rate is None else message.serialise_rate,
+        encode_s=() if compression is None else tuple(encode_s.tolist()),
+        decode_s=() if compression is None else tuple(decode_s.tolist()),
+    )
 
 
 def power_of(device: Device) -> PowerDraw:
@@ -83,8 +116,8 @@ def power_of(device: Device) -> PowerDraw:
     )
 
 
-def _device(name: str, entry: Device, n_exits: int) -> world.Device:
-    power = power_of(entry)
+def _device(name: str, entry: Device, n_exits: int, traces: Traces) -> world.Device:
+    power, speed = power_of(entry), entry.speed
     return world.Device(
         name=name,
         kind=entry.kind,
@@ -94,6 +127,7 @@ def _device(name: str, entry: Device, n_exits: int) -> world.Device:
         layer_cost=entry.layer_cost,
         busy_w=nan if power.busy is None else power.busy,
         idle_w=nan if power.idle is None else power.idle,
+        speed=traces.use(speed.trace, speed.mean) if isinstance(speed, Speed) else None,
     )
 
 

@@ -19,14 +19,18 @@ from mdisim import profiles, world
 from mdisim.policies.named import Adaptive
 from mdisim.policies.policy import Recipe
 from mdisim.profiles import CostTable, Profile, ProfileError
-from mdisim.scenario import arrivals, models
+from mdisim.routes import routes
+from mdisim.scenario import arrivals, failures, models
+from mdisim.scenario.failing import faults_of, too_often
 from mdisim.scenario.faults import Finding
-from mdisim.scenario.models import Device, FromFile, Network, Policy, Source, Spec
+from mdisim.scenario.models import Device, FromFile, Policy, Source, Spec, Speed
 from mdisim.scenario.nearest import hint
+from mdisim.scenario.network import Network
 from mdisim.scenario.phrases import phrases
 from mdisim.scenario.recipes import recipe_of
+from mdisim.scenario.replays import Traces
 from mdisim.scenario.roster import Roster, counts_of, roster
-from mdisim.scenario.topology import routes, wired
+from mdisim.scenario.wiring import wired
 
 
 @dataclass(frozen=True)
@@ -56,14 +60,17 @@ def sections(data: Mapping[str, Any]) -> tuple[Sections, list[Finding]]:
 
 
 def _sound_items(data: Mapping[str, Any], unsound: set[str | int]) -> dict[str, Any]:
-    """The devices and the compared policies that are sound by themselves, where others are not."""
+    """The devices, compared policies and faults that are sound by themselves, where others are not."""
     parts: dict[str, Any] = {}
-    devices, compare = data.get("devices"), data.get("compare")
+    devices, compare, faults = data.get("devices"), data.get("compare"), data.get("faults")
     if "devices" in unsound and isinstance(devices, dict):
         sound = {name: _sound(models.Device, one) for name, one in devices.items()}
         parts["devices"] = {name: one for name, one in sound.items() if one is not None}
     if "compare" in unsound and isinstance(compare, list):
         parts["compare"] = tuple(_sound(models.NamedPolicy, one) for one in compare)
+    if "faults" in unsound and isinstance(faults, dict) and isinstance(faults.get("events"), list):
+        events = tuple(_sound(failures.AnyEvent, one) for one in faults["events"])
+        parts["faults"] = failures.Faults.model_construct(events=events)
     return parts
 
 
@@ -75,7 +82,7 @@ def _sound(kind: Any, value: Any) -> Any:
 
 
 def everything(
-    data: Mapping[str, Any], found: Sections, folder: File, *, allow_code: bool
+    data: Mapping[str, Any], found: Sections, folder: File, traces: Traces, *, allow_code: bool
 ) -> tuple[Profile | None, list[Finding]]:
     """Check all that needs more than one section; also returns the profile if it could be read."""
     parts = found.parts
@@ -87,8 +94,12 @@ def everything(
     table, more = _table(profile, parts.get("costs"))
     findings += more
     findings += _devices(parts.get("devices", {}), profile, table, whole=found.spec is not None)
+    findings += _speeds(parts.get("devices", {}), traces) + _compression(parts, profile)
     if there is not None and there.names:
-        findings += _network(parts, there)
+        links, more = _network(parts, there, traces)
+        findings += more
+        findings += faults_of(parts["faults"], there, links)[1] if parts.get("faults") is not None else []
+        findings += too_often(parts["faults"], parts["run"]) if parts.get("faults") and parts.get("run") else []
         findings += _sources(data.get("workload"), there)
     findings += _arrivals(parts.get("workload", ()), folder)
     for path, policy in policies(parts):
@@ -193,27 +204,50 @@ def _devices(
     return found
 
 
+def _speeds(devices: Mapping[str, Device], traces: Traces) -> list[Finding]:
+    """Speeds whose traces cannot be used."""
+    return [
+        finding
+        for name, device in devices.items()
+        if isinstance(device.speed, Speed)
+        for finding in traces.look(device.speed.trace, device.speed.mean, ("devices", name, "speed", "trace"))[1]
+    ]
+
+
+def _compression(parts: Mapping[str, Any], profile: Profile | None) -> list[Finding]:
+    """Stages whose feature maps are not sent."""
+    compression = parts.get("compression")
+    if profile is None or compression is None:
+        return []
+    last = profile.n_exits - 1
+    sent = f"those of stages 1 to {last} are" if last else "this profile has one stage only"
+    return [
+        Finding(("compression", "stages", i), f"no feature map of stage {stage} is sent: {sent}")
+        for i, stage in enumerate(compression.stages or ())
+        if stage > last
+    ]
+
+
 def _no_times(profile: Profile, kind: str, kinds: tuple[str, ...]) -> str:
     return f"profile {profile.name} has no times for {kind!r}; {hint(kind, kinds, 'it has')}"
 
 
-def _network(parts: Mapping[str, Any], there: Roster) -> list[Finding]:
-    """A network that cannot be laid, or that leaves devices out of reach."""
+def _network(
+    parts: Mapping[str, Any], there: Roster, traces: Traces
+) -> tuple[tuple[world.Link, ...] | None, list[Finding]]:
+    """The links if they can be laid, and what is wrong with them, or which devices they leave out of reach."""
     network: Network | None = parts.get("network")
     n = len(there.names)
     if network is None:
         alone = n == 1 or "network" not in parts
         say = f"missing key 'network': {n} devices need one, such as {Network.example}"
-        return [] if alone else [Finding(("network",), say, True)]
-    links, found = wired(network, there)
+        return () if n == 1 else None, [] if alone else [Finding(("network",), say, True)]
+    links, found = wired(network, there, traces)
     if found or "workload" not in parts:
-        return found
-    step = routes(links, n, 1.0)
-    reached = step != world.UNREACHABLE
+        return None if found else links, found
+    reached = routes(links, n, 1.0) != world.UNREACHABLE
     sources = [d for source in parts["workload"] for d in there.members(source.at)]
-    if not sources:
-        return found
-    return found + _out_of_reach(reached, sources, there)
+    return links, _out_of_reach(reached, sources, there) if sources else []
 
 
 def _out_of_reach(

@@ -8,35 +8,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge, Gt, Le
-from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints
+from annotated_types import Gt, Le
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
-from mdisim.scenario.units import (
-    Bandwidth,
-    Bytes,
-    Duration,
-    DurationOrZero,
-    EnergyPerBit,
-    PerSecond,
-    Power,
+from mdisim.scenario.failures import Faults
+from mdisim.scenario.network import NamedReplay, Network
+from mdisim.scenario.sections import (
+    MAX_DEVICES,
+    MAX_POPULATION,
+    AboveZero,
+    DeviceName,
+    Flag,
+    Natural,
+    Number,
+    Positive,
+    Price,
+    Section,
+    named,
 )
-
-MAX_DEVICES = 1000
-MAX_POPULATION = 1_000_000
-TOPOLOGIES = ("mesh", "ring", "star", "line", "edges")
-
-Flag = Annotated[bool, Strict()]
-Natural = Annotated[int, Strict(), Ge(0)]
-Positive = Annotated[int, Strict(), Ge(1)]
-Share = Annotated[float, Strict(), AllowInfNan(False)]
-DeviceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
-
-
-class Section(BaseModel):
-    """A mapping with known keys only; `example` shows one in messages."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-    example: ClassVar[str] = "{key: value}"
+from mdisim.scenario.units import Bytes, Duration, DurationOrZero, PerSecond, Power
 
 
 class PowerDraw(Section):
@@ -50,6 +40,26 @@ class PowerDraw(Section):
     """Drawn by the idle device."""
 
 
+class Speed(Section):
+    """A speed that varies."""
+
+    example: ClassVar[str] = "{trace: lte-driving, mean: 1}"
+
+    trace: NamedReplay
+    """The speed over time, in any unit: a trace by name or path, or {name: ..., start: ...}."""
+    mean: AboveZero = 1.0
+    """The mean factor on the speed of the kind that the trace is scaled to."""
+
+
+def _speed_is(value: object) -> str:
+    return Speed.__name__ if isinstance(value, dict | Speed) else "number"
+
+
+AnySpeed = Annotated[
+    Annotated[AboveZero, Tag("number")] | Annotated[Speed, Tag(Speed.__name__)], Discriminator(_speed_is)
+]
+
+
 class Device(Section):
     """One device, or several alike."""
 
@@ -61,77 +71,16 @@ class Device(Section):
     """How many there are; more than one are called NAME-1, NAME-2 and so on."""
     cores: Positive = 1
     """Tasks computed at a time."""
-    speed: Annotated[Share, Gt(0)] = 1.0
-    """A factor on the speed of the kind: 2 halves every stage's time."""
+    speed: AnySpeed = 1.0
+    """A factor on the speed of the kind: 2 halves every stage's time; or {trace: ...}, a factor over time."""
     queue_limit: Natural | None = None
     """Tasks that may wait for a core; more are dropped. No limit by default."""
     holds: tuple[Positive, ...] | None = None
     """The stages that this device can run, counted from 1; all by default."""
-    layer_cost: Annotated[Share, Ge(0)] = 1.0
+    layer_cost: Price = 1.0
     """The abstract price of running a layer here."""
     power: PowerDraw = PowerDraw()
     """What the device draws."""
-
-
-class Link(Section):
-    """What a link is like, both ways."""
-
-    example: ClassVar[str] = "{rate: 20 Mbps, latency: 2 ms}"
-
-    rate: Bandwidth
-    """How fast it transmits, such as 20 Mbps."""
-    latency: DurationOrZero = 0.0
-    """What passes after a transmission until it has arrived; it does not occupy the link."""
-    offload_cost: Annotated[Share, Ge(0)] = 0.0
-    """The abstract price of a task sent over it."""
-    energy: EnergyPerBit = 0.0
-    """What a bit costs to transmit."""
-
-
-class Pair(Section):
-    """A link between two devices, or what is different about it; what is left out is as `network.link` says."""
-
-    example: ClassVar[str] = "{from: phone, to: edge, rate: 20 Mbps}"
-
-    from_: Annotated[str, Field(alias="from")]
-    """The device at one end; the name of several stands for each of them."""
-    to: str
-    """The device at the other end."""
-    both: Flag = True
-    """Whether the other direction is meant too."""
-    rate: Bandwidth | None = None
-    """As in network.link."""
-    latency: DurationOrZero | None = None
-    """As in network.link."""
-    offload_cost: Annotated[Share, Ge(0)] | None = None
-    """As in network.link."""
-    energy: EnergyPerBit | None = None
-    """As in network.link."""
-
-
-class Network(Section):
-    """How the devices are joined."""
-
-    example: ClassVar[str] = "{topology: mesh, link: {rate: 20 Mbps, latency: 2 ms}}"
-
-    topology: Annotated[str, Field(examples=list(TOPOLOGIES))]
-    """mesh, ring, star, line, edges (the pairs under links, and no others), or a graph generator of networkx."""
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    """Arguments of a networkx generator, such as {m: 2, seed: 1}; the number of devices is put in for n."""
-    directed: Flag = False
-    """Whether a ring is passed in one direction only."""
-    center: str | None = None
-    """The device in the middle of a star; the first one by default."""
-    link: Link | None = None
-    """What every link is like."""
-    links: tuple[Pair, ...] = ()
-    """With topology edges: the links. With any other: pairs that differ from network.link."""
-    medium: Literal["shared", "point-to-point"] = "point-to-point"
-    """Whether all links share one channel and take turns on it, as in one WiFi cell."""
-    duplex: Literal["full", "half"] | None = None
-    """Whether both directions of a point-to-point link transmit at once (full, the default) or take turns."""
-    sender: Literal["device", "link"] = "device"
-    """Whether a device sends one message at a time, or one on each of its links."""
 
 
 class Constant(Section):
@@ -202,7 +151,7 @@ class Source(Section):
     """An answer later than this is late: for goodput and accuracy in time."""
     order: Literal["shuffled", "bootstrap", "sequential"] = "shuffled"
     """How the test half is gone through: shuffled anew at each pass, drawn with replacement, or as it is."""
-    priority: Annotated[Share, Gt(0)] = 1.0
+    priority: AboveZero = 1.0
     """The weight of this source, for policies that know of it."""
 
 
@@ -216,7 +165,7 @@ class Lognormal(Section):
     """Service times times a lognormal factor with mean one."""
 
     kind: Literal["lognormal"]
-    cv: Annotated[Share, Gt(0), Le(10)]
+    cv: Annotated[Number, Gt(0), Le(10)]
     """The coefficient of variation of the factor, such as 0.2."""
 
 
@@ -227,6 +176,21 @@ class Exponential(Section):
 
 
 Jitter = Annotated[Steady | Lognormal | Exponential, Field(discriminator="kind")]
+
+
+class Compression(Section):
+    """An autoencoder on the way: feature maps are encoded before they are sent and decoded where they arrive."""
+
+    example: ClassVar[str] = "{ratio: 0.03125, encode: 5 ms, decode: 5 ms, stages: [1]}"
+
+    ratio: Annotated[Number, Gt(0), Le(1)]
+    """The share of a feature map's bytes that is sent."""
+    encode: DurationOrZero = 0.0
+    """What encoding takes at the sender."""
+    decode: DurationOrZero = 0.0
+    """What decoding takes at the receiver."""
+    stages: tuple[Positive, ...] | None = None
+    """The stages, counted from 1, whose feature maps are encoded; all by default. The raw input never is."""
 
 
 class Policy(BaseModel):
@@ -274,15 +238,11 @@ class Run(Section):
     """Whether an idle core takes back a task that waits to be offered."""
 
 
-def _named(value: object) -> object:
-    return {"name": value} if isinstance(value, str) else value
-
-
 def _several(value: object) -> object:
     return [value] if isinstance(value, dict) else value
 
 
-NamedPolicy = Annotated[Policy, BeforeValidator(_named, json_schema_input_type=str | Policy)]
+NamedPolicy = Annotated[Policy, BeforeValidator(named, json_schema_input_type=str | Policy)]
 Sources = Annotated[
     tuple[Source, ...],
     Field(min_length=1),
@@ -301,6 +261,8 @@ class Spec(Section):
     """Which of the profile's cost tables; its only or first one by default."""
     feature_precision: Literal["float32", "float16", "int8"] = "float32"
     """How feature maps are sent: at all, half or a quarter of their bytes. The raw input is sent as it is."""
+    compression: Compression | None = None
+    """An encoder of feature maps, on top of feature_precision; none by default."""
     devices: Annotated[dict[DeviceName, Device], Field(min_length=1)]
     """The devices by name."""
     network: Network | None = None
@@ -309,6 +271,8 @@ class Spec(Section):
     """One source of samples, or a list of them."""
     jitter: Jitter | None = None
     """A random factor on service times; none by default."""
+    faults: Faults | None = None
+    """What fails, and what becomes of the tasks that it hits; nothing fails by default."""
     policy: NamedPolicy
     """The policy that runs: a name, or {name: ..., parameters}."""
     compare: tuple[NamedPolicy, ...] = ()

@@ -88,12 +88,12 @@ def _index(part: str, length: int, here: str) -> int:
 
 
 def _as_mapping(node: Node, part: str, above: list[str], mark: Mark) -> Node:
-    """A mapping to put a key into: nothing becomes an empty one, the name of a policy one with its name."""
+    """A mapping to put a key into: nothing becomes an empty one, a policy's or trace's name one with its name."""
     if isinstance(node.value, dict):
         return node
     if node.value is None:
         return Node({}, mark)
-    if isinstance(node.value, str) and above[:1] in (["policy"], ["compare"]):
+    if isinstance(node.value, str) and (above[0] in ("policy", "compare") or above[-1] == "trace"):
         return Node({"name": node}, node.mark, {"name": node.mark})
     written = ".".join(above)
     raise YamlError(f"{written} is {node.value!r}, which has no keys: {written}.{part} leads nowhere")

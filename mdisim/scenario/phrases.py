@@ -121,15 +121,16 @@ def _tags(model: type[BaseModel]) -> tuple[str, ...]:
 
 
 def _models_at(model: type[BaseModel], path: Path) -> list[type[BaseModel]]:
-    """The models that a path may lead to; the tag of a union, which pydantic puts into a path, chooses one."""
+    """The models that a path may lead to; the tag of a union, which pydantic puts into a path, chooses one.
+
+    A tag is a kind, or where there are no kinds the name of the model.
+    """
     inside: list[Any] = [model]
     for part in path:
         models = _models(inside)
-        tagged = [m for m in models if part in _tags(m)]
-        if tagged and len(models) > 1:
-            inside = tagged
-        else:
-            inside = [kind for one in _flat(inside) for kind in _step(one, part)]
+        tagged = [m for m in models if part in _tags(m)] if len(models) > 1 else []
+        called = [m for m in models if part == m.__name__]
+        inside = tagged or called or [kind for one in _flat(inside) for kind in _step(one, part)]
     return _models(inside)
 
 

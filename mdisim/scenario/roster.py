@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from mdisim.scenario.faults import Finding
-from mdisim.scenario.models import MAX_DEVICES, Device
+from mdisim.scenario.models import Device, Spec
 from mdisim.scenario.nearest import hint, nearest
+from mdisim.scenario.sections import MAX_DEVICES
 
 
 @dataclass(frozen=True)
@@ -20,9 +22,14 @@ class Roster:
 
     def members(self, name: str) -> tuple[int, ...]:
         """The devices of a name: one, or all that an entry counts out; none if there is no such name."""
-        if name in self.names:
-            return (self.names.index(name),)
-        return tuple(d for d, entry in enumerate(self.entries) if entry == name)
+        return self._members.get(name, ())
+
+    @cached_property
+    def _members(self) -> dict[str, tuple[int, ...]]:
+        alike: dict[str, tuple[int, ...]] = {}
+        for d, entry in enumerate(self.entries):
+            alike[entry] = (*alike.get(entry, ()), d)
+        return alike | {name: (d,) for d, name in enumerate(self.names)}
 
     def unknown(self, name: str) -> str:
         """What to say of a name that is not there."""
@@ -48,6 +55,11 @@ def roster(counts: Mapping[str, int]) -> tuple[Roster, list[Finding]]:
         if names.count(entry) > 1
     ]
     return Roster(names, tuple(entry for _, entry in pairs)), found
+
+
+def roster_of(spec: Spec) -> Roster:
+    """The devices of a scenario that has no faults."""
+    return roster({name: device.count for name, device in spec.devices.items()})[0]
 
 
 def counts_of(devices: Any) -> dict[str, int] | None:

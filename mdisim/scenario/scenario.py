@@ -14,13 +14,15 @@ from pydantic import ValidationError
 
 from mdisim.policies.policy import Recipe
 from mdisim.profiles import Profile
-from mdisim.scenario import arrivals, building, checks
+from mdisim.scenario import arrivals, building, checks, graphml, replays
 from mdisim.scenario.catalogue import find
 from mdisim.scenario.faults import Document, Fault, Finding, ScenarioError, in_order, unreadable
-from mdisim.scenario.models import FromFile, Policy, Spec
+from mdisim.scenario.models import Policy, Spec
 from mdisim.scenario.overrides import Overrides, apply, assignments
 from mdisim.scenario.phrases import phrases
 from mdisim.scenario.recipes import recipe_of, sharing, written
+from mdisim.scenario.replays import Traces
+from mdisim.scenario.roster import roster_of
 from mdisim.scenario.schema import schema
 from mdisim.scenario.units import shown
 from mdisim.scenario.yamlio import YamlError, compose, decode, dump
@@ -39,6 +41,7 @@ class Scenario:
     name: str
     spec: Spec = field(repr=False)
     profile: Profile = field(repr=False)
+    traces: Traces = field(repr=False)
     text: str = field(repr=False)
     folder: Path = field(repr=False)
     origin: str = field(repr=False, default="scenario")
@@ -83,11 +86,12 @@ class Scenario:
         document = _document(text, origin or name, settings)
         data = document.root.data()
         found, findings = checks.sections(data)
-        profile, more = checks.everything(data, found, at, allow_code=allow_code)
+        traces = Traces(at)
+        profile, more = checks.everything(data, found, at, traces, allow_code=allow_code)
         findings += more
         if findings or found.spec is None or profile is None:
             raise ScenarioError(in_order(document.fault(f) for f in findings))
-        scenario = cls(name, found.spec, profile, text, at, document.origin, settings, allow_code)
+        scenario = cls(name, found.spec, profile, traces, text, at, document.origin, settings, allow_code)
         findings = scenario._misfits()
         if findings:
             raise ScenarioError(in_order(document.fault(f) for f in findings))
@@ -106,7 +110,7 @@ class Scenario:
 
     def build(self) -> World:
         """Resolve everything into numbers."""
-        return building.world_of(self.spec, self.profile, self.folder)
+        return building.world_of(self.spec, self.profile, self.folder, self.traces)
 
     def recipe(self, policy: str | Mapping[str, Any] | None = None) -> Recipe:
         """The scenario's policy, or one given by name or as a mapping of its name and parameters.
@@ -155,30 +159,49 @@ class Scenario:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what the scenario means: every value and default, the profile's and arrivals' content."""
-        meant = self.resolved()
+        """SHA-256 of what the scenario means: every value and default, and the content of every file."""
+        meant = self._plain()
         meant.pop("description", None)
         meant["profile"] = self.profile.digest
-        for source, stated in zip(self.spec.workload, meant["workload"], strict=True):
-            if isinstance(source.arrivals, FromFile):
-                stated["arrivals"]["path"] = list(arrivals.times_s(self.folder / source.arrivals.path))
+        for arriving in _from_files(meant):
+            arriving["path"] = list(arrivals.times_s(self.folder / arriving["path"]))
+        network = self.spec.network
+        if network is not None and network.file is not None:
+            drawn, _ = graphml.pairs(self.folder, network.file, roster_of(self.spec))
+            plain = [pair.model_dump(mode="json", by_alias=True, exclude_none=True) for pair in drawn]
+            meant["network"] |= {"file": "", "links": plain + meant["network"]["links"]}
+        for trace in replays.stated_in(meant):
+            trace["name"] = self.traces.digest(trace["name"], trace.get("format"))
         return hashlib.sha256(json.dumps(meant, sort_keys=True).encode()).hexdigest()
 
     def resolved(self) -> dict[str, Any]:
         """The scenario as plain data with every default, in SI units with their names; it loads again."""
+        plain = self._plain()
+        if checks.is_path(self.spec.profile):
+            plain["profile"] = self._at(self.spec.profile)
+        for arriving in _from_files(plain):
+            arriving["path"] = self._at(arriving["path"])
+        for trace in replays.stated_in(plain):
+            if replays.is_path(trace["name"]):
+                trace["name"] = self._at(trace["name"])
+        if self.spec.network is not None and self.spec.network.file is not None:
+            plain["network"]["file"] = self._at(self.spec.network.file)
+        return plain
+
+    def _plain(self) -> dict[str, Any]:
+        """The scenario as plain data with every default; paths begin at the folder."""
         plain = self.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
         plain["costs"] = checks.table_of(self.profile, self.spec.costs)[0]
         plain = {key: plain[key] for key in Spec.model_fields if key in plain}
-        if checks.is_path(self.spec.profile):
-            plain["profile"] = str((self.folder / self.spec.profile).resolve())
         for name, device in self.spec.devices.items():
             plain["devices"][name]["power"] = building.power_of(device).model_dump(mode="json", exclude_none=True)
-        for source in plain["workload"]:
-            if "path" in source["arrivals"]:
-                source["arrivals"]["path"] = str((self.folder / source["arrivals"]["path"]).resolve())
         plain["policy"] = written(self.spec.policy, self.recipe())
         plain["compare"] = [written(p, self._recipe(p, "compare")) for p in self.spec.compare]
         return plain
+
+    def _at(self, path: str) -> str:
+        """A path from anywhere."""
+        return str((self.folder / path).resolve())
 
     def dump(self, path: str | os.PathLike[str]) -> None:
         """Write the resolved scenario as YAML."""
@@ -209,6 +232,11 @@ def _document(text: str, origin: str, settings: tuple[str, ...]) -> Document:
     except YamlError as fault:
         raise ScenarioError([unreadable(origin, text, fault)]) from None
     return apply(Document(origin, root, tuple(text.splitlines())), settings)
+
+
+def _from_files(plain: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The arrivals that are listed in files."""
+    return [source["arrivals"] for source in plain["workload"] if "path" in source["arrivals"]]
 
 
 def _loose(origin: str, found: list[Finding]) -> list[Fault]:

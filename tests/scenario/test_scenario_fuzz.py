@@ -19,11 +19,35 @@ BASE = compose(
 BASE["network"] |= {
     "links": [{"from": "source", "to": "worker-1", "rate": "1 Mbps", "both": True}],
     "medium": "shared",
+    "message": {"overhead": "60 B", "serialise": "1 ms", "serialise_rate": "1 MB/s"},
+    "route_size": "1 kB",
 }
-BASE["devices"]["source"] |= {"count": 1, "holds": [1, 2, 3, 4, 5], "power": {"busy": "3 W"}, "queue_limit": 3}
+BASE["network"]["link"] = {
+    "trace": {"name": "wifi", "start": "3 s", "mean": "9 Mbps"},
+    "loss": "1 %",
+    "packet": "1 kB",
+}
+BASE["compression"] = {"ratio": 0.5, "encode": "1 ms", "stages": [1, 2]}
+BASE["faults"] = {
+    "on_crash": "drop",
+    "events": [
+        {"kind": "crash", "device": "worker", "mean_up": "5 min", "mean_down": "1 s"},
+        {"kind": "outage", "between": ["source", "worker-1"], "at": "1 min", "for": "1 s", "every": "5 s"},
+        {"kind": "slowdown", "device": "source", "factor": 0.5, "at": "1 s"},
+        {"kind": "join", "device": "worker-2", "at": "1 s"},
+    ],
+}
+BASE["devices"]["source"] |= {
+    "count": 1,
+    "holds": [1, 2, 3, 4, 5],
+    "speed": {"trace": "wifi"},
+    "power": {"busy": "3 W"},
+    "queue_limit": 3,
+}
 WORDS = [
     "source", "worker", "worker-2", "mdi-exit", "local", "ring", "star", "edges", "gnp_random_graph", "policy",
     "closed", "20 Mbps", "5 ms", "0 s", "-1 s", "1e400 s", "", "name", "rule", "a:b", "jetson-nano", "1", "none",
+    "wifi", "tree", "tiers", "graphml", "a.csv", "5 %", "crash", "leave", "fair",
 ]  # fmt: skip
 VALUES = (
     st.none()
@@ -34,7 +58,9 @@ VALUES = (
     | st.text(max_size=5)
     | st.lists(st.sampled_from(WORDS) | st.integers(-1, 7), max_size=3)
     | st.dictionaries(
-        st.sampled_from([*WORDS, "kind", "at", "rate", "count", "from", "to"]), st.sampled_from(WORDS), max_size=3
+        st.sampled_from([*WORDS, "kind", "at", "rate", "count", "from", "to", "trace", "device", "for"]),
+        st.sampled_from(WORDS),
+        max_size=3,
     )
 )
 

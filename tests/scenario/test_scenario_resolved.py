@@ -89,6 +89,7 @@ def test_si_units_stand_beside_the_numbers(scenario):
     assert plain["network"]["link"] == {
         "rate": "20000000 bps",
         "latency": "0.002 s",
+        "loss": 0.0,
         "offload_cost": 0.0,
         "energy": "0 nJ/bit",
     }

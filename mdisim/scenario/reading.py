@@ -1,0 +1,23 @@
+"""Files beside a scenario: regular, of bounded size, read whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from stat import S_ISREG
+
+
+def content(path: Path, limit_bytes: int) -> bytes:
+    """Read a file. Raises ValueError with a message that follows the file's name."""
+    if "\0" in str(path):
+        raise ValueError(": no file is called so")
+    try:
+        status = path.stat()
+        if not S_ISREG(status.st_mode):  # reading a device or a pipe might never end
+            raise ValueError(": is no regular file")
+        if status.st_size > limit_bytes:
+            raise ValueError(f": has {status.st_size} bytes, above the limit of {limit_bytes}")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ValueError(": there is no such file in the scenario's folder") from None
+    except OSError as error:
+        raise ValueError(f": cannot be read: {error.strerror}") from None

@@ -1,0 +1,85 @@
+"""The traces that a scenario names: each file is read once, and each way of using it is one object.
+
+Links that share a channel must follow one and the same trace, so the identity of what is returned matters.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mdisim import traces
+from mdisim.scenario.faults import Finding
+from mdisim.scenario.faults import Path as Place
+from mdisim.scenario.network import Replay
+from mdisim.traces import Trace, TraceError
+
+
+def is_path(name: str) -> bool:
+    """Whether a trace is named by a path: it has a folder or an ending."""
+    return os.path.basename(name) != name or bool(Path(name).suffix)
+
+
+def stated_in(plain: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every trace that a resolved scenario states, to be changed in place."""
+    network = plain.get("network", {})
+    links = [network.get("link", {}), *network.get("links", [])]
+    speeds = [device["speed"] for device in plain["devices"].values() if isinstance(device["speed"], dict)]
+    yield from (holder["trace"] for holder in (*links, *speeds) if "trace" in holder)
+
+
+@dataclass(frozen=True)
+class Traces:
+    """The traces of a scenario; paths begin at `folder`."""
+
+    folder: Path
+    _read: dict[tuple[str, str | None], Trace] = field(default_factory=dict, repr=False)
+    _used: dict[tuple[Replay, float | None], Trace] = field(default_factory=dict, repr=False)
+
+    def use(self, stated: Replay, mean: float | None) -> Trace:
+        """The trace as it is stated, scaled to a mean if that is not None; raises TraceError."""
+        key = (stated, mean)
+        if key not in self._used:
+            trace = self._given(stated.name, stated.format)
+            trace = traces.shifted(trace if stated.end is None else replace(trace, end=stated.end), stated.start)
+            if not trace.mean_bps():
+                raise TraceError("nothing moves in this trace: its rate is zero all the time; name another")
+            self._used[key] = trace if mean is None else traces.scaled(trace, mean_bps=mean)
+        return self._used[key]
+
+    def look(self, stated: Replay, mean: float | None, path: Place) -> tuple[Trace | None, list[Finding]]:
+        """The trace as it is stated, or what is wrong with it."""
+        try:
+            self._given(stated.name, stated.format)
+        except ValueError as error:
+            return None, [Finding((*path, "name"), str(error))]
+        try:
+            return self.use(stated, mean), []
+        except TraceError as error:
+            return None, [Finding(path, str(error))]
+
+    def digest(self, name: str, format: str | None) -> str:
+        """The digest of a trace as it is in its file."""
+        return self._given(name, format).digest
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The digest of each trace that was read, by its name or its file's."""
+        found: dict[str, str] = {}
+        for (name, _), trace in self._read.items():
+            short = os.path.basename(name)
+            found[short if found.get(short, trace.digest) == trace.digest else name] = trace.digest
+        return dict(sorted(found.items()))
+
+    def _given(self, name: str, format: str | None) -> Trace:
+        """The trace as it is in its file; raises ValueError, in which the file is called as in the scenario."""
+        if (name, format) not in self._read:
+            at = self.folder / name if is_path(name) else name
+            try:
+                self._read[name, format] = traces.load(at, format)
+            except (ValueError, OSError) as error:  # the latter of names that no file can have
+                raise ValueError(str(error).replace(os.fspath(at), name)) from None
+        return self._read[name, format]

@@ -1,0 +1,52 @@
+"""What every section of a scenario is made of: known keys, and plain numbers within their bounds."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge, Gt, Lt
+from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Strict, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from mdisim.scenario.units import shown
+
+MAX_DEVICES = 1000
+MAX_POPULATION = 1_000_000
+
+_PERCENT = r"^\s*([0-9]{1,2}(?:\.[0-9]*)?|\.[0-9]+)\s*%\s*$"
+
+
+class Section(BaseModel):
+    """A mapping with known keys only; `example` shows one in messages."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    example: ClassVar[str] = "{key: value}"
+
+
+def named(value: object) -> object:
+    """Take a text for a mapping that has it as its name."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _percentage(value: object) -> object:
+    """Take '1 %' for 0.01."""
+    if not isinstance(value, str):
+        return value
+    match = re.search(_PERCENT, value)
+    if not match:
+        say = f"expected a share below 1 such as 0.01 or '1 %', not {shown(value)}"
+        raise PydanticCustomError("share", "{why}", {"why": say})
+    return float(match[1]) / 100.0
+
+
+Flag = Annotated[bool, Strict()]
+Natural = Annotated[int, Strict(), Ge(0)]
+Positive = Annotated[int, Strict(), Ge(1)]
+Number = Annotated[float, Strict(), AllowInfNan(False)]
+AboveZero = Annotated[Number, Gt(0)]
+Price = Annotated[Number, Ge(0)]
+BelowOne = Annotated[Number, Ge(0), Lt(1)]
+Percentage = Annotated[str, StringConstraints(pattern=_PERCENT)]
+Loss = Annotated[BelowOne, BeforeValidator(_percentage, json_schema_input_type=BelowOne | Percentage)]
+DeviceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]

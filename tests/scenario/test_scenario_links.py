@@ -1,0 +1,229 @@
+"""What a link is: a rate or a trace, losses, and how links share a channel."""
+
+import numpy as np
+import pytest
+
+from mdisim import traces
+from mdisim.scenario import Scenario, ScenarioError
+from mdisim.world import ConstantRate
+
+LINK = "  link: {rate: 20 Mbps, latency: 2 ms}"
+STEPS = "# duration_s: 4\ntime_s,rate_bps\n0,1e6\n1,3e6\n3,2e6\n"
+CONDITIONS = "# duration_s: 2\n# end: hold\ntime_s,rate_bps,latency_s,loss\n0,1e6,0.01,0.1\n1,3e6,0.02,0\n"
+
+
+@pytest.fixture
+def near(scenario, tmp_path):
+    """The plain scenario with its link replaced, beside two traces."""
+    (tmp_path / "steps.csv").write_text(STEPS)
+    (tmp_path / "conditions.csv").write_text(CONDITIONS)
+
+    def make(link, *more, **options):
+        return scenario(
+            (LINK, f"  link: {link}" if link.startswith("{") else link), *more, folder=tmp_path, **options
+        )
+
+    return make
+
+
+def faults(error):
+    return "\n".join(f"{fault.path}: {fault.message}" for fault in error.value.faults)
+
+
+def test_a_link_follows_a_trace(near):
+    world = near("{trace: steps.csv, latency: 2 ms}").build()
+    first = world.links[0].rate
+    assert all(link.rate is first for link in world.links)
+    assert (first.time_s.tolist(), first.rate_bps.tolist()) == ([0, 1, 3], [1e6, 3e6, 2e6])
+    assert (first.duration_s, first.end) == (4.0, "loop")
+    assert world.links[0].latency_s == 0.002
+    assert world.links[0].conditions is None
+    assert world.traces == {"steps.csv": first.digest}
+
+
+def test_a_trace_is_shifted_scaled_and_given_another_end(near):
+    rate = near("{trace: {name: steps.csv, start: 2 s, mean: 18 Mbps}}").build().links[0].rate
+    assert rate.time_s.tolist() == [0, 1, 2, 3]
+    np.testing.assert_allclose(rate.rate_bps, [24e6, 16e6, 8e6, 24e6])
+    held = near("{trace: {name: steps.csv, start: 2 s, end: hold, mean: 5 Mbps}}").build().links[0].rate
+    assert (held.time_s.tolist(), held.duration_s, held.end) == ([0, 1], 2.0, "hold")
+    np.testing.assert_allclose(held.rate_bps, [6e6, 4e6])
+    assert held.mean_bps() == pytest.approx(5e6)
+
+
+def test_a_shipped_trace_is_known_by_its_name(near):
+    world = near("{trace: lte-driving}").build()
+    assert world.links[0].rate == traces.load("lte-driving")
+    assert list(world.traces) == ["lte-driving"]
+
+
+def test_the_format_can_be_stated(near, tmp_path):
+    (tmp_path / "packets").write_text("1\n2\n3\n")
+    world = near("{trace: {name: ./packets, format: mahimahi}}").build()
+    assert world.links[0].rate == traces.read(tmp_path / "packets", "mahimahi")
+    assert list(world.traces) == ["packets"]
+
+
+def test_a_traces_own_latency_and_loss_come_on_top(near):
+    link = near("{trace: conditions.csv, latency: 2 ms, loss: 1 %}").build().links[0]
+    assert link.conditions is link.rate
+    assert (link.latency_s, link.loss) == (0.002, 0.01)
+    assert (link.conditions.latency_at(1.5), link.conditions.loss_at(0.5)) == (0.02, 0.1)
+
+
+def test_a_pair_replaces_a_rate_by_a_trace_and_the_other_way_round(near):
+    links = "\n  links: [{from: source, to: worker-1, trace: conditions.csv, both: false}]"
+    world = near("{rate: 20 Mbps, loss: 0.02, packet: 1500 B}" + links).build()
+    special = world.links[world.link_between[0, 1]]
+    assert special.conditions is special.rate
+    assert (special.loss, special.packet_bytes) == (0.02, 1500.0)
+    assert {link.rate for link in world.links if link is not special} == {ConstantRate(20e6)}
+    links = "\n  links: [{from: source, to: worker-1, rate: 5 Mbps, loss: 0, both: false}]"
+    world = near("{trace: conditions.csv, loss: 50 %}" + links).build()
+    special = world.links[world.link_between[0, 1]]
+    assert (special.rate, special.conditions, special.loss) == (ConstantRate(5e6), None, 0.0)
+    assert {link.loss for link in world.links if link is not special} == {0.5}
+
+
+@pytest.mark.parametrize(("written", "loss"), [("0.01", 0.01), ("1 %", 0.01), ("0", 0.0), ("12.5%", 0.125)])
+def test_a_loss_is_a_share_or_a_percentage(near, written, loss):
+    assert {link.loss for link in near(f"{{rate: 1 Mbps, loss: {written}}}").build().links} == {loss}
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("1", "1.0 is out of range: it must be less than 1"),
+        ("100 %", "expected a share below 1 such as 0.01 or '1 %', not '100 %'"),
+        ("-0.1", "it must be at least 0"),
+        ("-1 %", "expected a share below 1 such as 0.01 or '1 %', not '-1 %'"),
+        ("some", "expected a share below 1 such as 0.01 or '1 %', not 'some'"),
+        ("true", "expected a number, not true"),
+    ],
+)
+def test_losses_that_cannot_be(near, written, said):
+    with pytest.raises(ScenarioError) as error:
+        near(f"{{rate: 1 Mbps, loss: {written}}}")
+    assert said.replace("1.0", "1") in faults(error).replace("1.0", "1")
+
+
+def test_a_device_may_follow_a_trace_of_its_speed(near, tiny):
+    change = ("source: {kind: jetson-nano}", "source: {kind: jetson-nano, speed: {trace: steps.csv, mean: 2}}")
+    world = near(LINK, change).build()
+    source, worker = world.devices[:2]
+    assert worker.speed is None
+    assert source.speed.mean_bps() == pytest.approx(2)
+    np.testing.assert_allclose(source.speed.rate_bps, np.array([1, 3, 2]) * 2 / 2.25)
+    assert world.stage_s[0] == pytest.approx(world.stage_s[1])
+    change = (
+        "source: {kind: jetson-nano}",
+        "source: {kind: jetson-nano, speed: {trace: {name: steps.csv, start: 1 s}}}",
+    )
+    speed = near(LINK, change).build().devices[0].speed
+    assert speed.rate_bps[0] == pytest.approx(3 / 2.25)
+    assert speed.mean_bps() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("speed", "said"),
+    [
+        ("0", "devices.source.speed: 0 is out of range: it must be greater than 0"),
+        ("fast", "devices.source.speed: expected a number, not 'fast'"),
+        ("{mean: 2}", "devices.source.speed: missing key 'trace': the speed over time"),
+        ("{trace: steps.csv, meen: 2}", "devices.source.speed.meen: unknown key 'meen'; did you mean 'mean'?"),
+        (
+            "{trace: 3}",
+            "devices.source.speed.trace: expected a mapping such as {name: lte-driving, start: 30 s}, not 3",
+        ),
+        ("{trace: {name: steps.csv, mean: 1 Mbps}}", "unknown key 'mean'"),
+        ("{trace: nope.csv}", "devices.source.speed.trace: nope.csv: no such file"),
+    ],
+)
+def test_speeds_that_cannot_be(near, speed, said):
+    with pytest.raises(ScenarioError) as error:
+        near(LINK, ("source: {kind: jetson-nano}", f"source: {{kind: jetson-nano, speed: {speed}}}"))
+    assert said in faults(error)
+
+
+@pytest.mark.parametrize(
+    ("link", "said"),
+    [
+        ("{rate: 1 Mbps, trace: steps.csv}", "network.link: a link has a rate or follows a trace, not both"),
+        ("{latency: 1 ms}", "network.link: missing key 'rate' or 'trace': how fast it transmits"),
+        ("{trace: nope.csv}", "network.link.trace: nope.csv: no such file"),
+        ("{trace: {name: nope.csv}}", "network.link.trace.name: nope.csv: no such file"),
+        ("{trace: lte-drivng}", "network.link.trace: no trace 'lte-drivng'; did you mean 'lte-driving'?"),
+        ("{trace: silent.csv}", "network.link.trace: nothing moves in this trace"),
+        ("{trace: {name: steps.csv, start: 4 s, end: stop}}", "network.link.trace: a trace of 4 s that stops"),
+        ("{trace: {name: steps.csv, format: mahimahi}}", "network.link.trace.name: steps.csv: "),
+        ("{trace: {name: steps.csv, meen: 1 Mbps}}",
+         "network.link.trace.meen: unknown key 'meen'; did you mean 'mean'?"),
+    ],
+)  # fmt: skip
+def test_links_that_cannot_be(near, tmp_path, link, said):
+    (tmp_path / "silent.csv").write_text("time_s,rate_bps\n0,0\n1,0\n")
+    with pytest.raises(ScenarioError) as error:
+        near(link)
+    assert said in faults(error)
+    assert "network.links" not in faults(error)
+
+
+def test_the_digest_is_of_a_traces_content(near, tmp_path):
+    first = near("{trace: steps.csv}")
+    (tmp_path / "renamed.csv").write_text(STEPS)
+    assert near("{trace: renamed.csv}") == first
+    assert near("{trace: {name: steps.csv, start: 1 s}}") != first
+    (tmp_path / "steps.csv").write_text(STEPS.replace("3e6", "4e6"))
+    assert first.digest == first.digest
+    assert near("{trace: steps.csv}") != first
+
+
+def test_a_scenario_with_traces_resolves_to_the_same_world(near, tmp_path):
+    given = near(
+        "{trace: {name: steps.csv, mean: 3 Mbps}, packet: 1500 B}\n"
+        "  links: [{from: source, to: worker, trace: ./conditions.csv}]",
+        ("source: {kind: jetson-nano}", "source: {kind: jetson-nano, speed: {trace: lte-driving, mean: 0.7}}"),
+    )
+    (tmp_path / "elsewhere").mkdir()
+    given.dump(tmp_path / "elsewhere" / "resolved.yaml")
+    again = Scenario.load(tmp_path / "elsewhere" / "resolved.yaml")
+    assert again == given
+    assert again.resolved() == given.resolved()
+    assert again.build().links == given.build().links
+    assert again.build().traces == given.build().traces
+    assert set(given.build().traces) == {"steps.csv", "conditions.csv", "lte-driving"}
+
+
+def test_an_override_reaches_into_a_trace_that_was_only_named(near):
+    scenario = near("{trace: steps.csv}", overrides=["network.link.trace.mean=9 Mbps"])
+    assert scenario.build().links[0].rate.mean_bps() == pytest.approx(9e6)
+    constant = scenario.with_overrides(["network.link.trace=null", "network.link.rate=3 Mbps"])
+    assert constant.build().links[0].rate == ConstantRate(3e6)
+
+
+FAIR = "medium: shared\n  sharing: fair\n  links: [{from: source, to: worker-1, "
+
+
+@pytest.mark.parametrize(
+    ("link", "pair", "fits"),
+    [
+        ("{rate: 20 Mbps}", "rate: 1 Mbps", True),
+        ("{trace: steps.csv}", "latency: 1 ms", True),
+        ("{trace: steps.csv}", "trace: {name: steps.csv, start: 0 s}", True),
+        ("{trace: steps.csv}", "rate: 1 Mbps", False),
+        ("{trace: steps.csv}", "trace: {name: steps.csv, mean: 1 Mbps}", False),
+        ("{trace: steps.csv}", "trace: conditions.csv", False),
+    ],
+)
+def test_links_that_share_a_channel_fairly_have_their_rate_over_time_in_common(near, link, pair, fits):
+    text = f"{link}\n  {FAIR}{pair}}}]"
+    if fits:
+        world = near(text).build()
+        assert world.sharing == "fair"
+        assert {link.channel for link in world.links} == {0}
+    else:
+        with pytest.raises(ScenarioError) as error:
+            near(text)
+        assert "share a channel, but follow different rates over time: let both follow one trace" in faults(error)
+        near(text.replace("medium: shared", "medium: point-to-point"))
+        near(text.replace("sharing: fair", "sharing: fifo"))
