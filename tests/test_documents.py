@@ -13,7 +13,12 @@ from mdisim.cli import main
 from mdisim.scenario import Scenario
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "traces" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 NEEDS_A_DATA_SET = "profile build"
 TABLE = "label,conf_1,conf_2,pred_1,pred_2\n" + "".join(
     f"{i % 3},0.{5 + i % 5},0.9{i % 7},{i % 2},{i % 3}\n" for i in range(40)
