@@ -154,7 +154,7 @@ def _sent(out_bytes: Any, instead: str = "") -> Any:
     return [*out_bytes, 0.0] if isinstance(out_bytes, list) else out_bytes
 
 
-def _free(out: Path, force: bool) -> None:
+def free(out: Path, force: bool) -> None:
     """Refuse before the work what could not be written after it."""
     if out.exists() and not force:
         raise click.BadParameter(f"{out} is there already; name another, or say --force", param_hint="--out")
@@ -197,7 +197,7 @@ def import_(
     """Make a profile of a CSV table with one row a sample."""
     from mdisim.profiles import import_csv
 
-    _free(out, force)
+    free(out, force)
     sent = 0.0 if options["costs"] and out_bytes is None else _sent(out_bytes, "; or --costs PROFILE")
     made = import_csv(
         table_path,
@@ -232,7 +232,7 @@ def synth(accuracy: Any, stage_s: Any, out_bytes: Any, out: Path, force: bool, *
     """Synthesise a profile with known accuracies and calibration."""
     from mdisim.profiles import synthesise
 
-    _free(out, force)
+    free(out, force)
     if stage_s is None:
         raise click.UsageError("--stage-s is needed, such as --stage-s 0.01,0.02,0.02")
     exits = len(accuracy) if isinstance(accuracy, list) else 1
@@ -244,32 +244,47 @@ def synth(accuracy: Any, stage_s: Any, out_bytes: Any, out: Path, force: bool, *
 @click.option(
     "--data", type=click.Path(exists=True, path_type=Path), metavar="PATH", help="Where the data set lies."
 )
+@click.option("--training", metavar="standard|plain", default="standard", show_default=True,
+              help="plain: long, without augmentation, hence over-confident.")  # fmt: skip
 @click.option("--epochs", type=click.IntRange(1), help="Passes through the training images.")
 @click.option("--checkpoint", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Written after each epoch; training goes on from it.")  # fmt: skip
-@click.option("--name", help="The profile's name; by default DATASET-mobilenetv2.")
+@click.option("--shift", metavar="KIND=LEVEL",
+              help="Distort held-out images: noise=SIGMA in grey levels, blur=SIGMA in pixels.")  # fmt: skip
+@click.option("--shift-half", type=click.Choice(["test", "both"]), default="test", show_default=True,
+              help="Which half the shift befalls.")  # fmt: skip
+@click.option("--costs", metavar="PROFILE",
+              help="Take the costs measured for this profile of the same network; else measure.")  # fmt: skip
+@click.option("--name", help="The profile's name; by default DATASET-mobilenetv2, then what is not standard.")
 @writes_profile
 def build(
     dataset: str,
     data: Path | None,
-    epochs: int | None,
-    checkpoint: Path | None,
+    training: str,
+    shift: str | None,
+    shift_half: str,
+    costs: str | None,
     name: str | None,
     out: Path,
     force: bool,
-    seed: int,
+    **options: Any,
 ) -> None:
     """Train a five-exit network and measure it (needs the torch extra)."""
-    from mdisim.profiles import from_measured
-    from mdisim.profiles.build import build_profile_data
+    from mdisim.profiles import from_measured, load
+    from mdisim.profiles.build import HALVES, Shift, build_profile_data
 
-    _free(out, force)
+    free(out, force)
+    halves = HALVES if shift_half == "both" else (shift_half,)
+    distortion = None if shift is None else Shift.parsed(shift, halves)
     measured = build_profile_data(
         data,
         dataset,
-        epochs=epochs,
-        seed=seed,
-        checkpoint=checkpoint,
+        training=training,
+        shift=distortion,
+        costs=None if costs is None else load(costs),
         progress=lambda line: click.echo(line, err=True),
+        **options,
     )
-    _write(from_measured(measured, name or f"{dataset}-mobilenetv2"), out)
+    parts = [dataset, "mobilenetv2", *([] if training == "standard" else [training])]
+    parts += [] if distortion is None else [str(distortion).replace("=", "")]
+    _write(from_measured(measured, name or "-".join(parts)), out)

@@ -4,7 +4,7 @@ import json
 import pickle
 import sys
 import tarfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -12,7 +12,9 @@ import pytest
 torch = pytest.importorskip("torch")
 Image = pytest.importorskip("PIL.Image")
 
-from mdisim.profiles.build import BuildError, TimingPlan, build_profile_data  # noqa: E402
+from mdisim.cli import main  # noqa: E402
+from mdisim.profiles import from_measured, load, write  # noqa: E402
+from mdisim.profiles.build import HALVES, BuildError, Shift, TimingPlan, build_profile_data  # noqa: E402
 from mdisim.profiles.build.datasets import (  # noqa: E402
     CIFAR_CLASSES,
     DatasetError,
@@ -409,6 +411,55 @@ def test_build_profile_data(tmp_path, rng):
     assert meta["training"]["seed"] == 3
     assert len(meta["accuracy"]["test"]) == 5
     assert meta["dataset"]["sha256"] == read_images(folder).sha256
+
+
+def test_costs_and_checkpoint_serve_again_and_a_shift_leaves_the_calibration_half_alone(tmp_path, rng):
+    folder = idx_folder(tmp_path / "fashion", rng)
+    same = {"epochs": 1, "training": "plain", "checkpoint": tmp_path / "state.pt"}
+    clean = build_profile_data(folder, "fashion-mnist", timing=QUICK, **same)
+    assert "shift" not in clean.meta
+    timed, lines = from_measured(clean, "timed"), []
+    for shift in (Shift("noise", 60.0), Shift("noise", 60.0, HALVES)):
+        built = build_profile_data(
+            folder, "fashion-mnist", shift=shift, costs=timed, progress=lines.append, **same
+        )
+        changed = [(built.logits != clean.logits)[clean.split == i].any(axis=(1, 2)) for i in range(2)]
+        assert changed[1].all()
+        assert changed[0].all() if shift.halves == HALVES else not changed[0].any()
+        np.testing.assert_array_equal(built.label, clean.label)
+        assert built.meta["shift"]["halves"] == list(shift.halves)
+        assert built.meta["timing"]["taken_from"]["digest"] == timed.digest
+        for table, costs in from_measured(built, "shifted").costs.items():
+            np.testing.assert_array_equal(costs.stage_s, timed.costs[table].stage_s)
+    assert lines == 2 * ["answering 20 held-out images, noise=60"]  # neither trained nor timed again
+    with pytest.raises(BuildError, match="costs of cifar10-mobilenetv2 are of another network"):
+        build_profile_data(folder, "fashion-mnist", costs=load("cifar10-mobilenetv2"), **same)
+
+
+def test_the_command_names_what_is_not_standard(tmp_path, rng, capsys):
+    folder = idx_folder(tmp_path / "fashion", rng)
+    timed = from_measured(build_profile_data(folder, "fashion-mnist", epochs=1, timing=QUICK), "timed")
+    write(timed, tmp_path / "timed.npz")
+    words = ["profile", "build", "fashion-mnist", "--data", str(folder), "--training", "plain", "--epochs", "1"]
+    words += ["--costs", str(tmp_path / "timed.npz"), "--out", str(tmp_path / "new.npz")]
+    assert main([*words, "--shift", "fog=2"]) == 2
+    assert capsys.readouterr().err == "Error: no shift 'fog'; there are noise, blur, such as noise=20\n"
+    assert main([*words, "--shift", "noise=30"]) == 0
+    made = load(tmp_path / "new.npz")
+    assert made.name == "fashion-mnist-mobilenetv2-plain-noise30"
+    assert made.header["measured"]["training"] == asdict(recipe_for("fashion-mnist", 1, 0, "plain"))
+    assert main([*words, "--shift-half", "both"]) == 2
+    assert "--force" in capsys.readouterr().err
+
+
+def test_the_plain_training_is_long_and_without_augmentation():
+    plain = recipe_for("cifar10", None, 0, "plain")
+    assert (plain.crop_pad, plain.flip, plain.small_share, plain.first_weight) == (0, False, 0.0, 1.0)
+    assert plain.weight_decay < recipe_for("cifar10", None, 0).weight_decay
+    assert recipe_for("cifar10", 7, 2, "plain") == replace(plain, epochs=7, seed=2)
+    assert load("cifar10-overconfident").header["measured"]["training"] == asdict(plain)
+    with pytest.raises(BuildError, match="no training 'odd' for cifar10; there are standard, plain"):
+        recipe_for("cifar10", None, 0, "odd")
 
 
 def test_halves_are_shuffled_equal_and_repeatable():

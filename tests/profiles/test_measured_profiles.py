@@ -1,14 +1,17 @@
 """What a build measured becomes a profile with every kind of device, and nothing gets lost on the way."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 
-from mdisim.profiles import device_kinds, from_measured, read, write
-from mdisim.profiles.build.records import Measured, MeasuredCosts
+from mdisim.profiles import device_kinds, from_measured, read, synthesise, write
+from mdisim.profiles.build.records import BuildError, Measured, MeasuredCosts
+from mdisim.profiles.measured import measured_costs, same_network
 
 META = {
     "dataset": {"name": "cifar10", "licence": "cite Krizhevsky 2009", "classes": list("abcd")},
-    "network": {"name": "mobilenetv2-0.5-small"},
+    "network": {"name": "mobilenetv2-0.5-small", "image_size": 32, "strides": [2, 1], "parameters": 385538},
     "timing": {"cpu": "a processor", "how": "median of rounds"},
     "torch": "2.13.0",
     "date": "2026-11-21",
@@ -81,3 +84,49 @@ def test_every_table_has_every_kind_by_the_same_factor(record):
 
 def test_without_the_reference_network_only_the_measured_kind_is_there():
     assert from_measured(measured(native=costs(1)), "x").costs["native"].kinds == ("x86-core",)
+
+
+def test_costs_taken_for_another_training_are_those_measured_with_their_own_place_and_date(record, tmp_path):
+    write(from_measured(record, "first"), tmp_path / "p.npz")
+    first = read(tmp_path / "p.npz")
+    taken, timing = measured_costs(first)
+    for table, given in record.costs.items():
+        for each in fields(given):
+            got, wanted = getattr(taken[table], each.name), getattr(given, each.name)
+            np.testing.assert_array_equal(got, wanted)
+            assert got.dtype == wanted.dtype
+    assert timing["timing"]["taken_from"] == {"profile": "first", "digest": first.digest}
+    later = {**META, "date": "2027-01-01", "torch": "3.0", **timing}
+    second = from_measured(replace(record, costs=taken, meta=later), "second")
+    for table, costs in first.costs.items():
+        for name, array in costs.arrays().items():
+            np.testing.assert_array_equal(second.costs[table].arrays()[name], array)
+    note = "measured on a processor on 2026-11-21, torch 2.13.0 (for first): median of rounds"
+    assert second.costs["native"].notes["x86-core"] == note
+    assert second.header["measured"]["date"] == "2027-01-01"
+
+
+def test_costs_of_costs_that_were_taken_keep_the_first_date(record):
+    first = from_measured(record, "first")
+    taken, timing = measured_costs(first)
+    second = from_measured(replace(record, costs=taken, meta={**META, **timing, "date": "2027-01-01"}), "second")
+    again = measured_costs(second)[1]["timing"]
+    assert (again["date"], again["torch"]) == ("2026-11-21", "2.13.0")
+    assert again["taken_from"]["profile"] == "second"
+
+
+def test_costs_are_taken_only_of_the_same_network(record):
+    made = from_measured(record, "cifar10-mobilenetv2")
+    same_network(made, {"name": "mobilenetv2-0.5-small", "image_size": 32, "strides": (2, 1)})
+    with pytest.raises(
+        BuildError, match=r"of another network \(image_size 32 and not 28; width None and not 0\.5\)"
+    ):
+        same_network(made, {"name": "mobilenetv2-0.5-small", "image_size": 28, "width": 0.5})
+
+
+def test_costs_that_no_network_was_measured_for_are_refused(record):
+    stated = synthesise(n=20, exits=2, accuracy=[0.6, 0.8], stage_s=0.01, out_bytes=100.0, seed=0)
+    elsewhere = replace(stated, header=from_measured(record, "x").header)
+    for profile in (stated, elsewhere):
+        with pytest.raises(BuildError, match=r"were not measured on a network; .* leave --costs out"):
+            same_network(profile, META["network"])

@@ -1,6 +1,8 @@
 """Shipped profiles are found by name and any by path; what is shipped is sound."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,3 +63,50 @@ def test_a_shipped_profile_is_complete(name):
     for table in profile.costs.values():
         assert set(table.notes) == set(table.kinds)
         assert np.all(table.stage_s > 0)
+
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "profiles.md"
+
+
+def in_words(shares):
+    return " ".join(f"{100 * share:.1f}" for share in shares)
+
+
+def trust(test):
+    """The document's columns: right, mean confidence, ECE in 15 bins of equal width, right above 0.8 and 0.9."""
+    gaps = []
+    for sure, right in zip(test.confidence.T, test.correct.T, strict=True):
+        bins = np.ceil(15 * sure).astype(int)
+        gaps.append(np.abs(np.bincount(bins, right - sure)).sum() / test.n)
+    above = [[right[sure >= t].mean() for sure, right in zip(test.confidence.T, test.correct.T, strict=True)]
+             for t in (0.8, 0.9)]  # fmt: skip
+    return [*map(in_words, (test.correct.mean(axis=0), test.confidence.mean(axis=0), gaps, *above))]
+
+
+def test_the_document_tells_how_far_each_shipped_profile_is_to_be_trusted():
+    rows = re.findall(r"^\| `([\w.-]+)` \|((?: [\d. ]+ \|){5})$", DOCUMENT.read_text(), re.MULTILINE)
+    told = {name: [cell.strip() for cell in cells.rstrip("|").split("|")] for name, cells in rows}
+    assert sorted(told) == shipped()
+    for name, cells in told.items():
+        assert cells == trust(load(name).half("test"))
+
+
+@pytest.mark.parametrize("name", [name for name in shipped() if "-overconfident-" in name])
+def test_a_shifted_profile_is_calibrated_on_the_clean_images(name):
+    shifted, clean = load(name), load("cifar10-overconfident")
+    assert shifted.header["measured"]["shift"]["halves"] == ["test"]
+    ours, theirs = shifted.half("calibration"), clean.half("calibration")
+    for array in ("logits", "features", "label"):
+        assert getattr(ours, array).tobytes() == getattr(theirs, array).tobytes()
+    assert np.all(shifted.half("test").correct.mean(axis=0) < clean.half("test").correct.mean(axis=0))
+    np.testing.assert_array_equal(shifted.label, clean.label)
+
+
+@pytest.mark.parametrize("name", [name for name in shipped() if "-overconfident" in name])
+def test_networks_of_one_shape_cost_the_same(name):
+    timed = load("cifar10-mobilenetv2")
+    assert load(name).header["measured"]["timing"]["taken_from"] == {"profile": timed.name, "digest": timed.digest}
+    for table, costs in load(name).costs.items():
+        assert costs.kinds == timed.costs[table].kinds
+        for array, values in costs.arrays().items():
+            np.testing.assert_array_equal(values, timed.costs[table].arrays()[array])

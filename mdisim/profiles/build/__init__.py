@@ -7,19 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mdisim.profiles.build.records import BuildError, Measured, MeasuredCosts, TimingPlan
+from mdisim.profiles.build.shift import HALVES, Shift
 
-__all__ = ["BuildError", "Measured", "MeasuredCosts", "TimingPlan", "build_profile_data"]
+if TYPE_CHECKING:
+    from mdisim.profiles.profile import Profile
+
+__all__ = ["HALVES", "BuildError", "Measured", "MeasuredCosts", "Shift", "TimingPlan", "build_profile_data"]
 
 
 def build_profile_data(
     dataset: Path | None,
     name: str,
     *,
+    training: str = "standard",
     epochs: int | None = None,
     seed: int = 0,
     checkpoint: Path | None = None,
+    shift: Shift | None = None,
+    costs: Profile | None = None,
     timing: TimingPlan | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Measured:
@@ -28,21 +36,27 @@ def build_profile_data(
     Args:
         dataset: the file or folder of the data set; for Fashion-MNIST None means where Debian puts it.
         name: ``cifar10`` or ``fashion-mnist``.
+        training: ``standard``, or ``plain``: long, without augmentation, with little weight decay, and so
+            over-confident.
         epochs: how often to go through the training images; None takes the recipe's own number.
-        seed: of weights, order, augmentation and of the division into a calibration and a test half.
+        seed: of weights, order, augmentation, noise, and of the division into a calibration and a test half.
         checkpoint: written after every epoch; if it is there the training goes on from it.
+        shift: what is done to the held-out images before they are answered; None leaves them as they are.
+        costs: a profile of the same architecture whose measured costs to take; None measures them anew.
         timing: how often to time stages and heads; None is meant for a quiet machine, about half a minute.
         progress: is told, line by line, how far things are.
 
     Raises:
-        BuildError: PyTorch or Pillow is missing, the data set cannot be read, or the checkpoint is another's.
+        BuildError: PyTorch or Pillow is missing, the data set cannot be read, the checkpoint is another's, or the
+            costs are of another architecture.
     """
     try:
         from mdisim.profiles.build import pipeline
 
-        recipe = pipeline.recipe_for(name, epochs, seed)
+        recipe = pipeline.recipe_for(name, epochs, seed, training)
         data = pipeline.read_named(dataset, name)
-        return pipeline.train_and_measure(data, recipe, checkpoint, timing or TimingPlan(), progress)
+        how = timing or TimingPlan() if costs is None else costs
+        return pipeline.train_and_measure(data, recipe, checkpoint, shift, how, progress)
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "PIL"):
             raise
