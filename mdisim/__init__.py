@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mdisim import metrics, policies, profiles, recovery, report, traces
+    from mdisim import calibration, metrics, policies, profiles, promises, recovery, report, traces
     from mdisim.engine import RuleError, run
     from mdisim.experiments.compare import Comparison, compare
     from mdisim.experiments.prepare import ExperimentError
@@ -39,10 +39,12 @@ __all__ = [
     "TraceError",
     "World",
     "__version__",
+    "calibration",
     "compare",
     "metrics",
     "policies",
     "profiles",
+    "promises",
     "recovery",
     "report",
     "run",

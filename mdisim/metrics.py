@@ -220,6 +220,19 @@ def fairness(run: Run) -> float:
     return _share(float(x.sum()) ** 2, len(x) * float((x * x).sum()))
 
 
+# --- promises
+
+
+def promised(run: Run, measure: str) -> float:
+    """A measure of `mdisim.promises` by its name, for policies that promise an accuracy `p_tar`; else NaN."""
+    if "p_tar" not in run.parameters:
+        return float("nan")
+    from mdisim import promises
+
+    found = getattr(promises, measure)(run)
+    return float(found[0] if isinstance(found, tuple) else found)
+
+
 # --- verdict
 
 
@@ -326,4 +339,7 @@ MEASURES: Mapping[str, Callable[[Run], float]] = {
     "energy_per_sample_j": energy_per_sample_j,
     "devices_energy_j": devices_energy_j,
     "fairness": fairness,
+    "on_device_share": lambda run: promised(run, "on_device_probability"),
+    "device_accuracy": lambda run: promised(run, "device_accuracy"),
+    "outage_probability": lambda run: promised(run, "outage_probability"),
 }

@@ -18,7 +18,7 @@ LAYERS = (  # from the leaf up: a module imports what stands with it or before i
     {"faults"},
     {"world"},
     {"routes"},
-    {"folders", "results", "metrics", "recovery", "traces", "profiles", "calibration"},
+    {"folders", "results", "metrics", "promises", "recovery", "traces", "profiles", "calibration"},
     {"planners"},
     {"scenario", "engine"},
     {"experiments"},
@@ -96,8 +96,8 @@ def test_the_public_names_are_exactly_these():
     assert mdisim.__all__ == sorted(mdisim.__all__)
     assert mdisim.__all__ == [
         "Comparison", "ExperimentError", "Policy", "Profile", "ProfileError", "ResultsError", "RuleError", "Run",
-        "Scenario", "ScenarioError", "Trace", "TraceError", "World", "__version__", "compare", "metrics",
-        "policies", "profiles", "recovery", "report", "run", "simulate", "traces",
+        "Scenario", "ScenarioError", "Trace", "TraceError", "World", "__version__", "calibration", "compare",
+        "metrics", "policies", "profiles", "promises", "recovery", "report", "run", "simulate", "traces",
     ]  # fmt: skip
     assert dir(mdisim) == mdisim.__all__
     for name in mdisim.__all__:

@@ -61,7 +61,7 @@ def outage_probability(
     on_device: ArrayLike,
     p_tar: float,
     *,
-    rng: Generator,
+    rng: Generator | None = None,
     batch: int = BATCH,
     rounds: int = ROUNDS,
     drop_last: bool = False,
@@ -69,9 +69,10 @@ def outage_probability(
 ) -> Probability:
     """Inference outage probability: the share of batches whose device accuracy is below `p_tar`, strictly.
 
-    Each round shuffles the samples and cuts them into batches of `batch`; the last, shorter one counts like
-    any other unless `drop_last`. A batch without an answer of the device is no outage unless
-    `empty_is_outage`. With `on_device` all True it is the outage of the overall accuracy.
+    Each round shuffles the samples and cuts them into batches of `batch`; without `rng` they stay in their
+    order, and there is one round. The last, shorter batch counts like any other unless `drop_last`. A batch
+    without an answer of the device is no outage unless `empty_is_outage`. With `on_device` all True it is the
+    outage of the overall accuracy.
     """
     right, here = _alike(correct, on_device)
     starts = _starts(len(right), batch, rounds, drop_last)
@@ -86,7 +87,7 @@ def missed_deadline_probability(
     *,
     t_tar_s: float,
     p_tar: float,
-    rng: Generator,
+    rng: Generator | None = None,
     on_device: ArrayLike | None = None,
     per: Literal["batch", "request"] = "batch",
     batch: int = BATCH,
@@ -144,8 +145,10 @@ def _starts(n: int, batch: int, rounds: int, drop_last: bool) -> Ints:
     return np.arange(0, n - n % batch if drop_last else n, batch)
 
 
-def _shuffles(columns: Floats, rounds: int, rng: Generator) -> Floats:
-    """Columns [c, n], together in a new order each round, [c, rounds, n]."""
+def _shuffles(columns: Floats, rounds: int, rng: Generator | None) -> Floats:
+    """Columns [c, n], together in a new order each round, [c, rounds, n]; as they are without a generator."""
+    if rng is None:
+        return columns[:, None, :]
     order = rng.permuted(np.tile(np.arange(columns.shape[1]), (rounds, 1)), axis=1)
     return np.asarray(columns[:, order])
 

@@ -28,7 +28,8 @@ def json_option(command: Command) -> Command:
 @json_option
 def policies(name: str | None, wants_json: bool) -> None:
     """List the named policies, or the parameters of one."""
-    from mdisim.policies import RECIPES, parameters
+    from mdisim.planners import RECIPES
+    from mdisim.policies import parameters
 
     if name is None:
         rows: list[dict[str, Any]] = [{"policy": key, "what": _first_line(kind)} for key, kind in RECIPES.items()]

@@ -172,7 +172,7 @@ def run(
 
 def _policy(name: str, scenario: str, overrides: tuple[str, ...], allow_code: bool) -> str:
     """The override that puts this policy in place, with the parameters that the scenario states for it."""
-    from mdisim.policies import RECIPES
+    from mdisim.planners import RECIPES
     from mdisim.scenario.nearest import hint
 
     paths = {text: text.partition("=")[0].strip() for text in overrides}

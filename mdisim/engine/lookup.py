@@ -13,7 +13,9 @@ class Tables:
     """The plan, scores and factors of one run as sequences that are quick to index by stage, then sample."""
 
     def __init__(self, world: World, policy: Policy) -> None:
-        self.scores = _columns(policy.score.score(world.samples.outputs))
+        given = world.samples.outputs
+        self.outputs = given if policy.calibration is None else policy.calibration.calibrated(given)
+        self.scores = _columns(policy.score.score(self.outputs))
         self.work = None if world.samples.work is None else _columns(world.samples.work)
         self.size = None if world.samples.size is None else _columns(world.samples.size)
         self.out_bytes = [float(b) for b in world.out_bytes]

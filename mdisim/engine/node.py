@@ -15,6 +15,7 @@ from mdisim.engine.job import UNANSWERED, Job, Status
 from mdisim.engine.later import Later
 from mdisim.engine.links import Link, Output
 from mdisim.engine.lookup import Tables
+from mdisim.policies.plan import Row
 from mdisim.policies.policy import Policy
 from mdisim.policies.views import CONTINUE, FREE, INPUT, NOBODY, OFFER, Here, Knobs, Peer, Place, Task
 from mdisim.world import UNREACHABLE, World, service_s
@@ -65,10 +66,7 @@ class Node:
         self.back = {d for d, hop in enumerate(output.next_hop) if hop != UNREACHABLE}
         self.conserving, self.label_bytes = world.work_conserving, world.label_bytes
         self.stage_s = [float(s) for s in world.stage_s[number]]
-        self.head_s = [
-            [float(h) if used else 0.0 for h, used in zip(world.head_s[number], row.heads, strict=True)]
-            for row in policy.plan
-        ]
+        self.head_s = [self._heads_s(row, [float(h) for h in world.head_s[number]]) for row in policy.plan]
         self.stage_cost = [float(layers) * spec.layer_cost for layers in world.layers]
         self.sources = [source.device for source in world.sources]
         self.told = [self._stamped(policy.knobs)] * len(self.sources)
@@ -81,6 +79,12 @@ class Node:
         self.news = {number: News(0, 0, 0, float(world.stage_s[number].mean()), 0.0) for number in output.links}
         self.busy_s = self.started_s = 0.0
         self.offered = self.admitted = self.answered = 0
+
+    def _heads_s(self, row: Row, head_s: list[float]) -> list[float]:
+        """What each exit takes here, [K]; nothing where it is not evaluated."""
+        early = self.number not in row.no_exits_at
+        used = [*(head and early for head in row.heads[:-1]), row.heads[-1]]
+        return [seconds if one else 0.0 for seconds, one in zip(head_s, used, strict=True)]
 
     def _planned(self, device: int) -> int:
         """Where a stage goes by plan; FREE where only a rule can say."""

@@ -51,6 +51,7 @@ class Simulation:
         self.live: dict[Job, None] = {}
         self.rng = rng = stream(seed, "decisions")
         tables = Tables(world, policy)
+        self.outputs = tables.outputs
         self.seed = seed
         self.links = self._links()
         kind = FragileNode if world.faults else Node

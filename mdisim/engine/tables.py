@@ -88,7 +88,7 @@ def _column(columns: NDArray[np.void], name: str, order: NDArray[np.int32]) -> N
 
 def _answers(simulation: Simulation, columns: NDArray[np.void], order: NDArray[np.int32]) -> dict[str, object]:
     """Exit, the exit that gave the answer, whether that is right, and its confidence; exits count from 1."""
-    outputs = simulation.world.samples.outputs
+    outputs = simulation.outputs
     answered = columns["status"][order] == Status.ANSWERED
     sample = columns["sample"][order].astype(np.int32)
     stop = np.where(answered, columns["exit"][order], UNANSWERED).astype(np.int8)

@@ -13,12 +13,14 @@ class Row:
     """One line of a plan: a threshold per exit [K], which exits are evaluated [K], a device per stage [K].
 
     A stage whose device is FREE is placed by the policy's rules, or stays where it is if there are none.
-    Consecutive stages planned for one device run through there without queueing again.
+    Consecutive stages planned for one device run through there without queueing again. At the devices
+    `no_exits_at` no exit but the last is evaluated, and paid for: branches do not run in the cloud.
     """
 
     thresholds: tuple[float, ...]
     heads: tuple[bool, ...]
     placement: tuple[int, ...]
+    no_exits_at: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse rows that disagree in length, or a last exit that cannot answer."""

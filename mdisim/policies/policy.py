@@ -38,12 +38,20 @@ class Signals:
     optimistic: bool = False
 
 
+class Calibration(Protocol):
+    """What makes a network's confidences trustworthy, fitted before the run."""
+
+    def calibrated(self, outputs: Outputs) -> Outputs:
+        """Return outputs with calibrated confidences, and the predictions that go with them."""
+
+
 @dataclass(frozen=True)
 class Policy:
     """What the engine runs. A policy without rules is a fixed plan: nothing is asked during the run.
 
     `strictly` compares scores with `>` in place of `>=` (MDI-Exit). `controls` names the devices that have
     a controller. `knobs` are what every controller starts with; `memory` is what every source starts with.
+    With a `calibration`, scores, answers and what is logged are those of the calibrated outputs.
     `details` are the parameters it was made with, for the record.
     """
 
@@ -57,6 +65,7 @@ class Policy:
     learns: Learns | None = None
     score: Score = MaxSoftmax()
     answer: Answer = OwnExit()
+    calibration: Calibration | None = field(default=None, compare=False)
     strictly: bool = False
     signals: Signals = Signals()
     controls: Literal["sources", "all"] = "sources"

@@ -33,7 +33,7 @@ from mdisim.scenario.replays import Traces
 from mdisim.scenario.roster import Roster, roster_of
 from mdisim.scenario.wiring import wired
 
-BYTES_SHARE = {"float32": 1.0, "float16": 0.5, "int8": 0.25}
+BYTES_SHARE = {"float32": 1.0, "float16": 0.5, "int8": 0.25, "json": 5.0}
 
 
 def world_of(spec: Spec, profile: Profile, folder: Path, traces: Traces) -> world.World:

@@ -27,7 +27,7 @@ from mdisim.scenario.models import Device, FromFile, Policy, Source, Spec, Speed
 from mdisim.scenario.nearest import hint
 from mdisim.scenario.network import Network
 from mdisim.scenario.phrases import phrases
-from mdisim.scenario.recipes import recipe_of
+from mdisim.scenario.recipes import recipe_of, sharing
 from mdisim.scenario.replays import Traces
 from mdisim.scenario.roster import Roster, counts_of, roster
 from mdisim.scenario.wiring import wired
@@ -102,10 +102,13 @@ def everything(
         findings += too_often(parts["faults"], parts["run"]) if parts.get("faults") and parts.get("run") else []
         findings += _sources(data.get("workload"), there)
     findings += _arrivals(parts.get("workload", ()), folder)
+    common: Policy | None = None
     for path, policy in policies(parts):
-        recipe, more = recipe_of(policy, allow_code=allow_code)
+        recipe, more = recipe_of(policy if common is None else sharing(policy, common), allow_code=allow_code)
         more = more or _exits(recipe, profile)
         findings += [f._replace(path=(*path, *f.path)) for f in more]
+        if path == ("policy",) and not more:
+            common = policy  # if it has faults, they are told once, not for all that share them
     return profile, findings + _called_alike(parts.get("compare", ()))
 
 

@@ -15,7 +15,7 @@ from typing import Any, cast, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from mdisim.policies.named import RECIPES
+from mdisim.planners import RECIPES
 from mdisim.policies.policy import Recipe
 from mdisim.scenario.faults import Finding, Path
 from mdisim.scenario.models import Policy

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from mdisim.policies.named import RECIPES
+from mdisim.planners import RECIPES
 from mdisim.policies.parameters import parameters
 from mdisim.scenario.models import Spec
 from mdisim.scenario.recipes import UNITS

@@ -55,7 +55,7 @@ def test_a_policy_may_be_given_as_a_mapping(scenario):
         ),
         ({"name": "local", "alpha": "x"}, "policy local: alpha: expected a number, not 'x'"),
         ({"name": 3}, "policy 3: name: expected a text, not 3: put it in quotes"),
-        ({}, "policy: missing key 'name': one of ddi"),
+        ({}, "policy: missing key 'name': one of "),
     ],
 )
 def test_a_policy_given_from_outside_has_faults_too(scenario, policy, message):

@@ -5,7 +5,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from mdisim.policies import RECIPES
+from mdisim.planners import RECIPES
 from mdisim.scenario import Scenario, find, names
 from mdisim.scenario.yamlio import YamlError, compose
 
