@@ -132,7 +132,9 @@ def save(figure: Figure | SubFigure | Axes, path: AnyPath) -> Path:
     fresh = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with rc_context(_WRITING):
-            root.savefig(fresh, format=kind, dpi=DOTS_PER_INCH, metadata=_DATELESS[kind])
+            root.savefig(
+                fresh, format=kind, dpi=DOTS_PER_INCH, metadata=_DATELESS[kind], bbox_inches="tight", pad_inches=0.05
+            )  # a legend may be wider than what it is of
         fresh.replace(target)
     except OSError as error:
         why = error.strerror or error
