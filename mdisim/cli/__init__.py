@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from mdisim import __version__
+from mdisim.cli.calibration import calibrate
 from mdisim.cli.catalogues import policies, profile, profiles
 from mdisim.cli.runs import check, compare, run, schema
 from mdisim.cli.trace_making import fit, list_traces, synth
@@ -33,7 +34,7 @@ def program() -> None:
     """Simulate early-exit inference that is distributed over the devices of a network."""
 
 
-for command in (check, run, compare, policies, profiles, profile, list_traces, trace, schema):
+for command in (check, run, compare, calibrate, policies, profiles, profile, list_traces, trace, schema):
     program.add_command(command)
 for command in (synth, fit):
     trace.add_command(command)

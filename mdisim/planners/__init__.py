@@ -5,11 +5,12 @@ They fit, search and lay out; what they give is a policy with a plan. `RECIPES` 
 """
 
 from mdisim.planners.calibrated import CalibratedPartition
+from mdisim.planners.partitioned import BranchyNetPartition
+from mdisim.planners.popex import Popex
 from mdisim.policies.named import RECIPES as PLAIN
 from mdisim.policies.policy import Recipe
 
-RECIPES: dict[str, type[Recipe]] = dict(
-    sorted({**PLAIN, **{recipe.name: recipe for recipe in (CalibratedPartition,)}}.items())
-)
+PLANNED = (BranchyNetPartition, CalibratedPartition, Popex)
+RECIPES: dict[str, type[Recipe]] = dict(sorted({**PLAIN, **{recipe.name: recipe for recipe in PLANNED}}.items()))
 
-__all__ = ["RECIPES", "CalibratedPartition"]
+__all__ = ["RECIPES", "BranchyNetPartition", "CalibratedPartition", "Popex"]

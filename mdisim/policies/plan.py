@@ -14,7 +14,8 @@ class Row:
 
     A stage whose device is FREE is placed by the policy's rules, or stays where it is if there are none.
     Consecutive stages planned for one device run through there without queueing again. At the devices
-    `no_exits_at` no exit but the last is evaluated, and paid for: branches do not run in the cloud.
+    `no_exits_at` no head but the last is paid for: branches do not run in the cloud, and who plans so sends
+    there only what has passed them.
     """
 
     thresholds: tuple[float, ...]

@@ -1,4 +1,4 @@
-"""Figures: networks, traces, and runs over time; they need the extra `plot`.
+"""Figures: networks, traces, runs over time, calibration and cuts; they need the extra `plot`.
 
 The functions draw on axes or a figure that they are given, or make one, and return it; `save` writes it.
 """
@@ -9,17 +9,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mdisim.report.calibration import promise, reliability
     from mdisim.report.networks import network
+    from mdisim.report.partitions import cuts
     from mdisim.report.style import FigureError, look, save, writable
     from mdisim.report.timelines import throughput, timeline
     from mdisim.report.traces import save_traces, trace
 
-__all__ = ["FigureError", "look", "network", "save", "save_traces", "throughput", "timeline", "trace", "writable"]
+__all__ = [
+    "FigureError",
+    "cuts",
+    "look",
+    "network",
+    "promise",
+    "reliability",
+    "save",
+    "save_traces",
+    "throughput",
+    "timeline",
+    "trace",
+    "writable",
+]
 
 _HOMES = {
     "FigureError": "style",
+    "cuts": "partitions",
     "look": "style",
     "network": "networks",
+    "promise": "calibration",
+    "reliability": "calibration",
     "save": "style",
     "save_traces": "traces",
     "throughput": "timelines",

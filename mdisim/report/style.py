@@ -132,9 +132,14 @@ def save(figure: Figure | SubFigure | Axes, path: AnyPath) -> Path:
     fresh = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with rc_context(_WRITING):
-            root.savefig(
-                fresh, format=kind, dpi=DOTS_PER_INCH, metadata=_DATELESS[kind], bbox_inches="tight", pad_inches=0.05
-            )  # a legend may be wider than what it is of
+            root.savefig(  # a legend may be wider than what it is of, hence tight
+                fresh,
+                format=kind,
+                dpi=DOTS_PER_INCH,
+                metadata=_DATELESS[kind],
+                bbox_inches="tight",
+                pad_inches=0.05,
+            )
         fresh.replace(target)
     except OSError as error:
         why = error.strerror or error

@@ -260,8 +260,8 @@ class Spec(Section):
     costs: str | None = None
     """Which of the profile's cost tables; its only or first one by default."""
     feature_precision: Literal["float32", "float16", "int8", "json"] = "float32"
-    """How feature maps are sent: whole, at half or a quarter of their bytes, or as text, 20 bytes a number. The raw
-    input is sent as it is."""
+    """How feature maps are sent: whole, at half or a quarter of their bytes, or as text, 20 bytes a number. The
+    raw input is sent as it is."""
     compression: Compression | None = None
     """An encoder of feature maps, on top of feature_precision; none by default."""
     devices: Annotated[dict[DeviceName, Device], Field(min_length=1)]

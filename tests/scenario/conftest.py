@@ -1,4 +1,4 @@
-"""A small profile stands in for the shipped one, so that messages and worlds here do not change with it."""
+"""Small profiles stand in for the shipped ones, so that messages and worlds here do not change with them."""
 
 from dataclasses import replace
 
@@ -12,10 +12,9 @@ from mdisim.scenario import Scenario
 KINDS = {"jetson-nano": 1.0, "raspberry-pi-4": 2.0, "pixel-1": 3.0, "edge-gpu": 0.2, "cloud-gpu": 0.05}
 
 
-@pytest.fixture(scope="session")
-def tiny():
+def made_up(name, n):
     made = profiles.synthesise(
-        n=60,
+        n=n,
         exits=5,
         accuracy=(0.6, 0.7, 0.8, 0.85, 0.9),
         stage_s=(0.012, 0.006, 0.006, 0.01, 0.007),
@@ -23,18 +22,31 @@ def tiny():
         out_bytes=(150528, 301056, 100352, 50176, 75264, 0),
         kinds=KINDS,
         seed=1,
-        name="cifar10-mobilenetv2",
+        name=name,
     )
     return replace(made, costs={"native": made.costs["native"], "mobilenetv2-224": made.costs["native"]})
 
 
+@pytest.fixture(scope="session")
+def tiny():
+    return made_up("cifar10-mobilenetv2", 60)
+
+
+@pytest.fixture(scope="session")
+def others():
+    """Profiles of which policies need more samples."""
+    return {name: made_up(name, 4000) for name in ("cifar10-overconfident",)}
+
+
 @pytest.fixture(autouse=True)
-def catalogue(monkeypatch, tiny):
+def catalogue(monkeypatch, tiny, others):
     read = profiles.load
 
     def load(name):
         if str(name).endswith(".npz"):
             return read(name)
+        if name in others:
+            return others[name]
         if name != tiny.name:
             raise profiles.ProfileError("profiles", [unknown("profile", name, [tiny.name])])
         return tiny
