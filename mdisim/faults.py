@@ -72,8 +72,8 @@ class Faults:
     `on_crash` is for tasks at a device that crashes (running, queued, waiting to be sent) and for messages
     that reach a device that is down: `requeue` gives the task back to the device that sent it, as it was
     sent; `restart` begins the sample again at its source; `drop` ends it. `on_outage` is for messages on a
-    link, or waiting for it, when it fails: `wait` sends them anew when the link is heard again, or another
-    way is known; the others are as above. A label that is lost counts as its task. The loss is noticed, as the
+    link when it fails, or sent over it before that is known: with `wait` the sender sends them anew or decides
+    again; the others are as above. A label that is lost counts as its task. The loss is noticed, as the
     failure itself is, after `missed_gossips` periods without news. With `reroute` ways then lead around what
     is down.
     """

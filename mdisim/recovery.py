@@ -115,7 +115,7 @@ def _fared(rates: Floats, low: NDArray[np.bool_], length: float) -> tuple[float,
     """The lowest rate, and after how many windows all is well; the fault is so many windows long."""
     if not len(rates):
         return nan, nan
-    during = min(ceil(length - _SLACK), len(rates)) if isfinite(length) else len(rates)
+    during = min(max(ceil(length - _SLACK), 1), len(rates)) if isfinite(length) else len(rates)
     if not low[:during].any():
         return float(rates[:during].min()), 0.0
     last = int(np.flatnonzero(low[:during])[-1])

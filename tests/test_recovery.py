@@ -48,6 +48,8 @@ def test_windows_that_divide_the_run_are_all_there_whatever_rounding_does():
         (60.0, [(0, 100, 10)], 10.0, 0.0),
         (60.0, [(0, 40, 10), (40, 100, 9)], 9.0, 0.0),  # nine tenths are enough
         (42.0, [(0, 40, 10), (40, 42, 1), (42, 100, 10)], 6.4, 5.0),  # shorter than a window
+        (40.000000001, [(0, 40, 10), (40, 42, 1), (42, 100, 10)], 6.4, 5.0),  # hardly any time
+        (40.0, [(0, 100, 10)], 10.0, 0.0),
         (60.0, [(0, 40, 10), (50, 100, 8)], 0.0, nan),
         (inf, [(0, 40, 10), (40, 90, 5), (90, 100, 10)], 5.0, 50.0),  # for good, and made good by others
     ],

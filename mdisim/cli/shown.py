@@ -143,7 +143,7 @@ def _faults(run: Run) -> None:
         for row in found[:MOST_FAULTS]
     ]
     if rows:
-        level = f"{100 * SHARE:g} % of the answers of the {BEFORE_S:g} s before"
+        level = f"{100 * SHARE:g} % of the answers of up to {BEFORE_S:g} s before"
         told = f"faults: recovered when {WINDOW_S:g} s have {level}"
         table(rows, told + (f"; the first {len(rows)} of {len(found)}" if len(found) > len(rows) else ""))
 

@@ -59,9 +59,8 @@ def convert(given: str, out: Path, to: str, force: bool, **how: Any) -> None:
     made = _load(given, **how)
     missing = left_out(made, to)
     write(made, out, to)
-    read_from = made.notes.get("read from", given)
     about = f"{quantity('duration_s', made.duration_s)}, mean {quantity('mean_bps', made.mean_bps())}"
-    show(f"{read_from}: {len(made)} knots, {about}; written to {out} ({to})")
+    show(f"{given}: {len(made)} knots, {about}; written to {out} ({to})")
     if missing:
         show(f"left out, as {to} has no place for it: {', '.join(missing)}")
 
@@ -76,16 +75,12 @@ def convert(given: str, out: Path, to: str, force: bool, **how: Any) -> None:
 @json_option
 def stats(files: tuple[str, ...], step_s: float, plot: Path | None, wants_json: bool, **how: Any) -> None:
     """Tell what traces are like: rates, outages, and for how long a rate resembles itself."""
-    from dataclasses import asdict
-
-    from mdisim.traces import statistics
-
     if plot is not None:
         from mdisim.report import writable
 
         writable(plot)
     traces = {name: _load(name, **how) for name in files}
-    measured = {name: asdict(statistics(given, step_s)) for name, given in traces.items()}
+    measured = {name: _measured(name, given, step_s) for name, given in traces.items()}
     if wants_json:
         as_json([{"trace": name, **values} for name, values in measured.items()])
     else:
@@ -99,10 +94,22 @@ def stats(files: tuple[str, ...], step_s: float, plot: Path | None, wants_json: 
 
 def _load(name: str, format: str | None, **how: Any) -> Trace:
     """The trace of that name or in that file."""
-    from mdisim.traces import load, read
+    from mdisim.traces import load, read, shipped
 
     options = {key: value for key, value in how.items() if value is not None}
-    return read(name, format, **options) if options else load(name, format)
+    return read(name, format, **options) if options and name not in shipped() else load(name, format, **options)
+
+
+def _measured(name: str, given: Trace, step_s: float) -> dict[str, float]:
+    """The measures of a trace, or a TraceError that names it."""
+    from dataclasses import asdict
+
+    from mdisim.traces import TraceError, statistics
+
+    try:
+        return asdict(statistics(given, step_s))
+    except TraceError as error:
+        raise TraceError(f"{name}: {error}") from error
 
 
 def _in_words(values: dict[str, float]) -> dict[str, str]:

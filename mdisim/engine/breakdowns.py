@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from math import floor, isfinite
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from mdisim.engine.job import UNANSWERED, Job, Status
 from mdisim.engine.later import Later
 from mdisim.engine.links import Link
 from mdisim.engine.streams import stream
-from mdisim.faults import Fault, Period, merged, slowed
+from mdisim.faults import Period, merged, slowed
 from mdisim.routes import routes
 from mdisim.traces.trace import Trace
 from mdisim.world import Rate, World
@@ -62,11 +63,6 @@ def _product(speed: Rate | None, times: np.ndarray, factors: np.ndarray, until_s
     return Trace(times, factors, max(until_s, float(times[-1])) + 1.0, "hold")
 
 
-def _hit(fault: Fault) -> tuple[int, ...]:
-    """The numbers of the links, or of the device."""
-    return fault.links or (fault.device,)
-
-
 class Breakdowns:
     """Applies the faults of a run; made only where there are any."""
 
@@ -81,29 +77,35 @@ class Breakdowns:
         self.out = [0] * len(self.links)
         self.missing: set[int] = set()
         self.silent: set[int] = set()
+        self.turns: Counter[tuple[str, int]] = Counter()
         for node in self.nodes:
-            node.breaks = self.missed
+            node.nobody_there, node.period_s = self._nobody_there, self.period_s
+        for link in self.links:
+            link.void = self._void
 
     def start(self) -> None:
-        """Schedule every beginning and end; what begins at 0 is so from the start, and known."""
+        """Schedule every beginning and end."""
         apply: dict[str, Callable[[int, int], None]] = {
             "crash": self._crash,
             "leave": self._leave,
             "outage": self._outage,
         }
         for kind, act in apply.items():
-            for number in self._targets(kind):
-                for start_s, end_s in self._periods(kind, number):
+            for number, periods in self._periods(kind).items():
+                for start_s, end_s in merged(periods):
                     self._at(start_s, act, number, 1)
                     if isfinite(end_s):
                         self._at(end_s, act, number, -1)
 
-    def _targets(self, kind: str) -> list[int]:
-        return sorted({number for f in self.faults.events if f.kind == kind for number in _hit(f)})
-
-    def _periods(self, kind: str, number: int) -> list[Period]:
-        drawn = [(self.faults.events[n], period) for n, period in self.schedule]
-        return merged([period for fault, period in drawn if fault.kind == kind and number in _hit(fault)])
+    def _periods(self, kind: str) -> dict[int, list[Period]]:
+        """When each device or link has a fault of this kind."""
+        found: dict[int, list[Period]] = {}
+        for event, period in self.schedule:
+            fault = self.faults.events[event]
+            if fault.kind == kind:
+                for number in fault.links or (fault.device,):
+                    found.setdefault(number, []).append(period)
+        return dict(sorted(found.items()))
 
     def _at(self, time_s: float, act: Callable[[int, int], None], number: int, change: int) -> None:
         Later(self.env, time_s, lambda _: act(number, change))
@@ -111,14 +113,22 @@ class Breakdowns:
     # --- what happens
 
     def _crash(self, d: int, change: int) -> None:
-        self.down[d] += change
         node = self.nodes[d]
-        node.away = bool(self.down[d] or self.gone[d])
+        self._deafen(lambda: self._set_down(d, change))
+        self._notice(self.missing, ("device", d), lambda: node.away, change)
         if change > 0:
-            for job in node.let_go():
-                self._lose(job, self.faults.on_crash, Status.CRASH, self._giver(job))
-        self._deafness()
-        self._notice(self.missing, d, lambda: node.away, change)
+            taken, sent = node.let_go()
+            for job in taken + [job for job in sent if job.origin == d]:
+                job.stage, job.exit = job.held_stage, UNANSWERED
+                self._lose(job, self.faults.on_crash, Status.CRASH, job.sender)
+            for job in sent:
+                if job.origin != d:  # it was passing through
+                    self._lose(job, self.faults.on_crash, Status.CRASH, job.origin)
+
+    def _set_down(self, d: int, change: int) -> None:
+        self.down[d] += change
+        self.nodes[d].down = bool(self.down[d])
+        self.nodes[d].away = bool(self.down[d] or self.gone[d])
 
     def _leave(self, d: int, change: int) -> None:
         self.gone[d] += change
@@ -127,47 +137,43 @@ class Breakdowns:
         self._spread()
 
     def _outage(self, number: int, change: int) -> None:
-        self.out[number] += change
         link = self.links[number]
-        link.up = not self.out[number]
-        node = self.nodes[link.spec.source]
-        if change > 0:
-            self._cut(link, node)
-        self._deafness()
-        self._notice(self.silent, number, lambda: bool(self.out[number]), change)
+        self._deafen(lambda: self._set_out(number, change))
+        self._notice(self.silent, ("link", number), lambda: not link.up, change)
+        cut = link.cut() if change > 0 else None
+        if cut is not None:
+            self._void(cut, link)
+            link.output.sent(link)
 
-    def _cut(self, link: Link, node: FragileNode) -> None:
-        """What is being sent over a link, or waits for it, is hit."""
-        sent = link.cut()
-        hit = ([] if sent is None else [sent]) + [*link.waiting]
-        node.output.at_ports -= len(link.waiting)
-        link.waiting.clear()
-        for job in hit:
-            if self.faults.on_outage == "wait":
-                node.stick(job, link)
-            else:
-                self._lose(job, self.faults.on_outage, Status.OUTAGE, job.origin)
-        if sent is not None:
-            node.output.sent(link)
+    def _set_out(self, number: int, change: int) -> None:
+        self.out[number] += change
+        self.links[number].up = not self.out[number]
 
-    def missed(self, job: Job, node: FragileNode) -> None:
+    # --- what becomes of tasks
+
+    def _void(self, job: Job, link: Link) -> None:
+        """A message is lost on a link in outage: its sender still has it."""
+        if self.faults.on_outage == "wait":
+            self._later(lambda: self._wait(job, link.spec.source))
+        else:
+            self._lose(job, self.faults.on_outage, Status.OUTAGE, job.origin)
+
+    def _wait(self, job: Job, d: int) -> None:
+        if self.nodes[d].down:
+            self._lose(job, self.faults.on_crash, Status.CRASH, job.origin)
+        else:
+            self.nodes[d].send_again(job)
+
+    def _nobody_there(self, job: Job, node: FragileNode) -> None:
         """A message has reached a device where nobody is."""
         self._lose(job, self.faults.on_crash, Status.CRASH, job.origin)
-
-    # --- what becomes of it
-
-    def _giver(self, job: Job) -> int:
-        """Who gave a job to the device that has just lost it."""
-        job.stage, job.exit = job.held_stage, UNANSWERED
-        return job.sender
 
     def _lose(self, job: Job, rule: str, status: Status, giver: int) -> None:
         """A job is lost: dropped at once, or tried again when that is noticed."""
         if rule == "drop":
             self.simulation.end(job, status)
-            return
-        wait_s = self._noticed_s() - self.env.now
-        Later(self.env, wait_s, lambda _: self._retry(job, rule, status, giver))
+        else:
+            self._later(lambda: self._retry(job, rule, status, giver))
 
     def _retry(self, job: Job, rule: str, status: Status, giver: int) -> None:
         home = self.world.sources[job.source].device
@@ -175,68 +181,65 @@ class Breakdowns:
         if not able:
             self.simulation.end(job, status)
             return
-        node = self.nodes[able[0]]
+        node, given_back = self.nodes[able[0]], rule == "requeue" and able[0] == giver
         job.retries += 1
-        if rule == "requeue" and able[0] == giver and job.exit != UNANSWERED:
-            self._resend(job, node)
+        if given_back and job.exit != UNANSWERED:  # a label: its sender has it still
+            node.send_again(job)
             return
-        if rule == "restart" or able[0] != giver:
+        if not given_back:
             job.stage = 0
         self.simulation.anew(job)
         job.sender, job.held_stage = home, 0
         node.again(job)
 
-    def _resend(self, job: Job, node: FragileNode) -> None:
-        """A label was lost on its way: its sender has it still."""
-        now = self.env.now
-        job.wait_s += now - job.since_s
-        job.since_s = now
-        node.output.send(job, job.target, job.size_bytes)
-
     # --- who notices
 
-    def _noticed_s(self) -> float:
-        """When what happens now is noticed: when so many periods have passed without a word."""
-        return (floor(self.env.now / self.period_s) + self.faults.missed_gossips) * self.period_s
+    def _due_s(self, periods: int) -> float:
+        """When so many periods have passed without a word, as device by device is told at the same instants."""
+        return max(self.env.now, (floor(self.env.now / self.period_s) + periods) * self.period_s)
 
-    def _notice(self, known: set[int], number: int, still: Callable[[], bool], change: int) -> None:
-        """After some silence a failure is known, if it lasts; with the next word its end is known."""
-        periods = self.faults.missed_gossips if change > 0 else 1
-        due_s = (floor(self.env.now / self.period_s) + periods) * self.period_s
+    def _later(self, act: Callable[[], None]) -> None:
+        """Do it when what happens now is noticed."""
+        Later(self.env, self._due_s(self.faults.missed_gossips) - self.env.now, lambda _: act())
+
+    def _notice(self, known: set[int], who: tuple[str, int], failed: Callable[[], bool], change: int) -> None:
+        """After some silence a failure is known, if it has lasted; with the next word its end is known."""
+        self.turns[who] += 1
+        turn = self.turns[who]
 
         def notice(_: Later) -> None:
-            if still() == (change > 0):
-                (known.add if still() else known.discard)(number)
+            if self.turns[who] == turn:
+                (known.add if failed() else known.discard)(who[1])
                 self._spread()
 
-        Later(self.env, due_s - self.env.now, notice)
+        periods = self.faults.missed_gossips if change > 0 else 1
+        Later(self.env, self._due_s(periods) - self.env.now, notice)
 
-    def _deafness(self) -> None:
-        """Who does not hear whom: where the link is out, or one of both is down."""
-        for node in self.nodes:
-            node.deaf_to = set()
+    def _deafen(self, fail: Callable[[], None]) -> None:
+        """Let something fail or come back: who then does not hear whom, and what they had last heard."""
+        told = [node.tell() for node in self.nodes]
+        fail()
+        deaf: list[set[int]] = [set() for _ in self.nodes]
         for number, link in enumerate(self.links):
             speaker, listener = link.spec.source, link.spec.target
             if self.out[number] or self.down[speaker] or self.down[listener]:
-                self.nodes[listener].deaf_to.add(speaker)
+                deaf[listener].add(speaker)
+        for node, speakers in zip(self.nodes, deaf, strict=True):
+            node.deafen(speakers, told)
 
     def _spread(self) -> None:
         """Devices act on what is known: whom they count as neighbours, and which ways they use."""
-        away = self.missing
+        between = self.world.link_between
         for node in self.nodes:
-            node.unheard = frozenset(
-                number for number, link in node.output.links.items() if number in away or self._silent(link)
-            )
+            here, links = node.number, node.output.links
+            dead = {d for d in links if d in self.missing or between[here, d] in self.silent}
+            mute = {d for d in links if between.get((d, here), -1) in self.silent}
+            node.unheard = frozenset(dead | mute)
+            node.output.closed = frozenset(links[d] for d in dead)
         if self.faults.reroute:
-            ways = routes(self.world.links, len(self.nodes), self.world.route_bytes, self.silent, away)
+            ways = routes(self.world.links, len(self.nodes), self.world.route_bytes, self.silent, self.missing)
             for node in self.nodes:
                 node.output.route(ways[node.number].tolist())
         for node in self.nodes:
             node.unstick()
             node.output.advance()
-
-    def _silent(self, link: Link) -> bool:
-        """Whether a link is known to be out, there or back."""
-        back = self.world.link_between.get((link.spec.target, link.spec.source))
-        there = self.world.link_between[link.spec.source, link.spec.target]
-        return there in self.silent or back in self.silent

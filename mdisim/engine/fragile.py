@@ -7,27 +7,29 @@ from typing import Any
 
 from mdisim.engine.job import UNANSWERED, Job
 from mdisim.engine.later import Later
-from mdisim.engine.links import Link
 from mdisim.engine.node import News, Node
-from mdisim.policies.views import Peer
+from mdisim.policies.views import FREE, Peer
 
-Lost = Callable[[Job, "FragileNode"], None]
+Reached = Callable[[Job, "FragileNode"], None]
 
 
 class FragileNode(Node):
     """A node of a world in which something may fail; worlds without faults have none of this.
 
-    `away` is down or gone: it takes nothing in. A job remembers the device that gave it and its stage then
-    (`sender`, `held_stage`), so that it can be given back as it was.
+    `away` is `down`, or gone and finishing what it holds: it takes nothing in. A job remembers the device that
+    gave it and its stage then (`sender`, `held_stage`), so that it can be given back as it was. `unheard` are
+    the neighbours known to be out of reach, `deaf_to` those that cannot be heard.
     """
 
-    breaks: Lost
+    nobody_there: Reached
+    period_s: float
+    down = False
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        self.neighbours = frozenset(self.output.links)
         self.running: dict[Job, Later] = {}
-        self.stranded: list[Job] = []
-        self.parked: dict[Link, list[Job]] = {link: [] for link in self.output.links.values()}
+        self.stuck: list[Job] = []
         self.unheard: frozenset[int] = frozenset()
         self.deaf_to: set[int] = set()
         self.output.stuck = self.stick
@@ -46,68 +48,102 @@ class FragileNode(Node):
     def receive(self, job: Job) -> None:
         """Take in what arrives, unless nobody is there."""
         if self.away:
-            self.breaks(job, self)
+            self.nobody_there(job, self)
         else:
             if job.target == self.number:
                 job.sender, job.held_stage = job.origin, job.stage
             super().receive(job)
 
-    def stick(self, job: Job, link: Link | None) -> None:
-        """What cannot be sent now waits: for a way, or for its link."""
-        self.output.at_ports += 1
-        if link is None:
-            self.stranded.append(job)
+    # --- what cannot be sent
+
+    def stick(self, job: Job) -> None:
+        """What has no way waits aside; what a rule has sent that way is decided again, when it may know more."""
+        if self._may_decide(job):
+            Later(self.env, self.period_s, self._decide_again, job)
         else:
-            self.parked[link].append(job)
+            self.stuck.append(job)
 
     def unstick(self) -> None:
-        """Ways or links have changed: send what may go now, in the order in which it got stuck."""
-        waiting = [*self.stranded]
-        self.stranded.clear()
-        for link, jobs in self.parked.items():
-            stay = () if link.up else (link, None)
-            waiting += [job for job in jobs if self.output.ways[job.target] not in stay]
-            jobs[:] = [job for job in jobs if self.output.ways[job.target] in stay]
-        self.output.at_ports -= len(waiting)
+        """Ways have changed: send what may go now, in the order in which it got stuck."""
+        waiting, self.stuck = self.stuck, []
         for job in waiting:
+            self.send_again(job)
+
+    def send_again(self, job: Job) -> None:
+        """A message that did not get through: sent anew, or decided upon again if a rule sent it that way."""
+        if self._may_decide(job):
+            self.again(job)
+        else:
+            self._waited(job)
             self.output.send(job, job.target, job.size_bytes)
 
-    def let_go(self) -> list[Job]:
-        """Give up all that is here, in any queue, on a core or being sent, and be as new."""
-        jobs = [*self.running, *self.line, *self.output.line, *self.stranded]
-        for link, parked in self.parked.items():
-            jobs += [*parked, *link.waiting]
-            parked.clear()
+    def again(self, job: Job) -> None:
+        """Place a task that was lost."""
+        job.exit = job.device = UNANSWERED
+        self._waited(job)
+        self.place(job)
+        if self.line or self.output.line:
+            self.wake()
+
+    def _may_decide(self, job: Job) -> bool:
+        """Whether a rule of this device says where the job goes."""
+        here = job.origin == self.number and job.exit == UNANSWERED
+        return here and self.planned[job.row][job.stage] == FREE
+
+    def _decide_again(self, event: Any) -> None:
+        if self.down:
+            self.nobody_there(event.job, self)
+        else:
+            self.again(event.job)
+
+    def _waited(self, job: Job) -> None:
+        now = self.env.now
+        job.wait_s += now - job.since_s
+        job.since_s = now
+
+    def let_go(self) -> tuple[list[Job], list[Job]]:
+        """Give up all that is here, and be as new: what it holds, and what was on its way out or through."""
+        taken = [*self.running, *self.line]
+        sent = [*self.output.line, *self.stuck]
+        for link in self.output.links.values():
+            sent += link.waiting
             link.waiting.clear()
-            sent = link.cut()
-            if sent is not None:
-                jobs.append(sent)
+            cut = link.cut()
+            if cut is not None:
+                sent.append(cut)
         self.busy_s = self.busy_until_now_s()
         self.started_s = 0.0
         self.idle = self.cores
         self.backlog_s = 0.0
-        for held in (self.running, self.line, self.output.line, self.stranded):
+        for held in (self.running, self.line, self.output.line, self.stuck):
             held.clear()
         self.output.sending = False
         self.output.at_ports = 0
-        return jobs
+        return taken, sent
+
+    # --- what it knows of others
 
     def peers(self, stage: int) -> tuple[Peer, ...]:
         """The neighbours that this device believes to be there."""
         return tuple(peer for peer in super().peers(stage) if peer.device not in self.unheard)
 
-    def hear(self, told: list[News], stamps: list[list[tuple[float, ...]]]) -> None:
+    def deafen(self, speakers: set[int], told: list[News]) -> None:
+        """Hear these no more; what they last said stays."""
+        for number in speakers - self.deaf_to:
+            if self.fresh and number in self.news:
+                self.news[number] = told[number]
+        self.deaf_to = speakers
+
+    def _news(self, number: int, there: Node) -> News:
+        return self.news[number] if number in self.deaf_to else super()._news(number, there)
+
+    def hear(self, told: list[News]) -> None:
         """Take in what the neighbours said that can be heard; of the others stays what they last said."""
-        before = {number: self.news[number] for number in self.deaf_to}
-        super().hear(told, stamps)
+        before = {number: news for number, news in self.news.items() if number in self.deaf_to}
+        super().hear(told)
         self.news |= before
 
-    def again(self, job: Job) -> None:
-        """Place a task that was lost."""
-        now = self.env.now
-        job.exit = job.device = UNANSWERED
-        job.wait_s += now - job.since_s
-        job.since_s = now
-        self.place(job)
-        if self.line or self.output.line:
-            self.wake()
+    def learn(self, stamps: list[list[tuple[float, ...]]]) -> None:
+        """Take in the thresholds that the sources announced, unless nobody can be heard."""
+        if not self.neighbours <= self.deaf_to:
+            super().learn(stamps)

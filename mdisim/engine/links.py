@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mdisim.engine.node import Node
 
 Losses = Callable[[Job, int, float], int]
+Void = Callable[[Job, "Link"], None]
 TINY = 1.0  # bytes: what a first measurement sends where messages have no size
 
 
@@ -40,6 +41,7 @@ class Link:
         self.joule_per_byte = spec.nj_per_bit * 8e-9
         self.output: Output
         self.receiver: Node
+        self.void: Void
         self.waiting: deque[Job] = deque()
         self.job: Job | None = None
         self.packs: Later | None = None
@@ -133,6 +135,9 @@ class Link:
         self.job = None
         self.transmitting = False
         self.output.sent(self)
+        if not self.up:
+            self.void(job, self)
+            return
         after_s = self.latency_s if self.plain else self._after_s(job)
         if after_s:
             Later(self.env, after_s, self._arrived, job)
@@ -141,10 +146,13 @@ class Link:
 
     def _arrived(self, event: Any) -> None:
         job: Job = event.job
+        if not self.up:
+            self.void(job, self)
+            return
         now = self.env.now
         job.transfer_s += now - job.since_s
         job.since_s = now
-        if job.exit == UNANSWERED:
+        if job.exit == UNANSWERED and not self.receiver.away:
             self.delay_s = self.see_delay(now - job.granted_s)
         self.receiver.receive(job)
 
@@ -169,8 +177,8 @@ class Output:
     """One FIFO of what waits to be sent: messages for a named device, and offered tasks.
 
     One sender per device, or per link. The head alone is looked at: an offered task there goes as soon as
-    the rule names a peer, and what stands behind it waits. What has no way, or whose link is down, is handed
-    to `stuck`, and blocks nobody.
+    the rule names a peer, and what stands behind it waits. What has no way, as far as the device knows, is
+    handed to `stuck`, and blocks nobody: links known to be dead are `closed`.
     """
 
     def __init__(
@@ -190,7 +198,8 @@ class Output:
         self.sending = False
         self.at_ports = 0
         self.ask: Callable[[Job], int]
-        self.stuck: Callable[[Job, Link | None], None]
+        self.stuck: Callable[[Job], None]
+        self.closed: frozenset[Link] = frozenset()
         self._retrying = False
 
     def route(self, next_hop: list[int]) -> None:
@@ -199,7 +208,7 @@ class Output:
         self.ways = [self.links.get(hop) for hop in next_hop]
 
     def __len__(self) -> int:
-        """O_n: what waits, not what is being sent."""
+        """O_n: what waits, not what is being sent, nor what has no way."""
         return len(self.line) + self.at_ports
 
     def send(self, job: Job, target: int, size_bytes: float) -> None:
@@ -237,9 +246,10 @@ class Output:
             self.sending = False
             if self.line:
                 self.advance()
-        elif link.waiting:
+            return
+        while link.waiting and link.job is None:
             self.at_ports -= 1
-            link.send(link.waiting.popleft())
+            self._transmit(link.waiting.popleft())
 
     def take_back(self, holds: tuple[bool, ...]) -> Job | None:
         """The first offered task whose stage this device holds leaves the line again, if there is one."""
@@ -251,8 +261,8 @@ class Output:
 
     def _transmit(self, job: Job) -> None:
         link = self.ways[job.target]
-        if link is None or not link.up:
-            self.stuck(job, link)
+        if link is None or link in self.closed:
+            self.stuck(job)
         elif not self.per_link:
             self.sending = True
             link.send(job)

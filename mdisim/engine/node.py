@@ -268,20 +268,26 @@ class Node:
 
     def _peer(self, number: int, link: Link) -> Peer:
         there = link.receiver
-        news = there.tell() if self.fresh else self.news[number]
+        news = self._news(number, there)
         return Peer(
             number, news.queue, news.busy, news.out_queue, news.service_s, news.backlog_s, there.cores,
             link.delay_s, link.rate_bps, link.latency_s,
         )  # fmt: skip
 
+    def _news(self, number: int, there: Node) -> News:
+        return there.tell() if self.fresh else self.news[number]
+
     def tell(self) -> News:
         """What this device would say of itself now."""
         return News(len(self.line), self.cores - self.idle, len(self.output), self.service_s, self.backlog_s)
 
-    def hear(self, told: list[News], stamps: list[list[tuple[float, ...]]]) -> None:
-        """Take in what the neighbours said, and the thresholds that the sources announced."""
+    def hear(self, told: list[News]) -> None:
+        """Take in what the neighbours said."""
         for number in self.news:
             self.news[number] = replace(told[number]) if self.policy.signals.optimistic else told[number]
+
+    def learn(self, stamps: list[list[tuple[float, ...]]]) -> None:
+        """Take in the thresholds that the sources announced."""
         self.told = list(stamps)
 
     def ask(self, job: Job) -> int:

@@ -180,7 +180,8 @@ class Simulation:
         told = [node.tell() for node in self.nodes]
         stamps = [source.node.stamps for source in self.sources]
         for node in self.nodes:
-            node.hear(told, stamps)
+            node.hear(told)
+            node.learn(stamps)
         for node in self.nodes:
             node.output.advance()
 
@@ -199,7 +200,7 @@ class Simulation:
         """Where news is always fresh, every device knows the thresholds of every source at once."""
         stamps = [source.node.stamps for source in self.sources]
         for node in self.nodes:
-            node.told = list(stamps)
+            node.learn(stamps)
 
     def _load(self, node: Node) -> Load:
         links = node.output.links.values()

@@ -117,6 +117,8 @@ class Source:
             answered, think_s = status == Status.ANSWERED, self.arrivals.think_s
             if answered or think_s or self.owed == self.arrivals.population:
                 pause_s = think_s if answered or think_s else self.node.knobs.gap_s
+                if status == Status.SOURCE_DOWN:  # or a short pause would fill the time with refusals
+                    pause_s = max(think_s, self.node.knobs.gap_s)
                 for _ in range(self.owed):
                     Later(self.env, pause_s, self._offer_once)
                 self.owed = 0

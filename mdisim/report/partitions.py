@@ -11,7 +11,7 @@ from matplotlib.ticker import NullFormatter
 from mdisim.planners.partition import UPLINKS_BPS, Chain, Floats, cuts_over
 from mdisim.report.style import FigureError, axes, beside, line_of, look
 
-RATES_BPS: tuple[float, ...] = tuple(np.geomspace(1e5, 1e9, 801).tolist())
+RATES_BPS: Floats = np.geomspace(1e5, 1e9, 801)
 GAMMAS = (10.0, 100.0, 1000.0)  # of BranchyNet partitioning
 APART = 0.09  # between lines at the same cut
 
@@ -20,7 +20,7 @@ APART = 0.09  # between lines at the same cut
 def cuts(
     chain: Chain,
     slower: Sequence[float] = GAMMAS,
-    rates_bps: Sequence[float] | Floats = RATES_BPS,
+    rates_bps: Sequence[float] | Floats | None = None,
     latency_s: float = 0.0,
     marks_bps: Mapping[str, float] = UPLINKS_BPS,
     ax: Axes | None = None,
@@ -33,7 +33,7 @@ def cuts(
     vertical lines where they are within `rates_bps` [bit/s, rising]. Returns the axes. Raises a FigureError
     without rates or devices, and where rates do not rise.
     """
-    rates = np.asarray(rates_bps, dtype=np.float64)
+    rates = RATES_BPS if rates_bps is None else np.asarray(rates_bps, dtype=np.float64)
     if not len(slower) or len(rates) < 2 or rates[0] <= 0.0 or not (np.diff(rates) > 0.0).all():
         raise FigureError("a figure of cuts needs a device and two rates or more, above 0 and rising")
     ax = axes(ax, 2.8)

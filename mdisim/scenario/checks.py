@@ -21,7 +21,7 @@ from mdisim.policies.policy import Recipe
 from mdisim.profiles import CostTable, Profile, ProfileError
 from mdisim.routes import routes
 from mdisim.scenario import arrivals, failures, models
-from mdisim.scenario.failing import faults_of, too_often
+from mdisim.scenario.failing import faults_of, too_fine, too_often
 from mdisim.scenario.faults import Finding
 from mdisim.scenario.models import Device, FromFile, Policy, Source, Spec, Speed
 from mdisim.scenario.nearest import hint
@@ -99,7 +99,9 @@ def everything(
         links, more = _network(parts, there, traces)
         findings += more
         findings += faults_of(parts["faults"], there, links)[1] if parts.get("faults") is not None else []
-        findings += too_often(parts["faults"], parts["run"]) if parts.get("faults") and parts.get("run") else []
+        if parts.get("faults") is not None and "run" in parts:
+            findings += too_often(parts["faults"], parts["run"])
+            findings += too_fine(parts["faults"], parts.get("devices", {}), there, parts["run"], traces)
         findings += _sources(data.get("workload"), there)
     findings += _arrivals(parts.get("workload", ()), folder)
     common: Policy | None = None

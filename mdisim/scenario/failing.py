@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 
 from mdisim import faults, world
 from mdisim.scenario.failures import Crash, Faults, Join, Leave, Outage, Slowdown, Timed
 from mdisim.scenario.faults import Finding, Path
-from mdisim.scenario.models import Run
+from mdisim.scenario.models import Device, Run, Speed
+from mdisim.scenario.replays import Traces
 from mdisim.scenario.roster import Roster
 
 MOST_PERIODS = 100_000
+MOST_RATES = 10_000_000
 
 
 def faults_of(
@@ -52,6 +54,26 @@ def too_often(stated: Faults, run: Run) -> list[Finding]:
                 key = "every" if event.every else "mean_up"
                 say = f"it would come about {run.duration / apart_s:.0f} times in a run; at most {MOST_PERIODS}"
                 found.append(Finding(("faults", "events", number, key), f"{say}: make it rarer"))
+    return found
+
+
+def too_fine(
+    stated: Faults, devices: Mapping[str, Device], there: Roster, run: Run, traces: Traces
+) -> list[Finding]:
+    """Speeds that slow down and whose traces have, lap after lap, more rates in a run than can be gone through."""
+    slow = {d for event in stated.events if isinstance(event, Slowdown) for d in there.members(event.device)}
+    until_s = world.Window(run.duration, run.warmup, run.drain, run.drain_limit).end_s
+    found = []
+    for name in dict.fromkeys(there.entries[d] for d in sorted(slow)):
+        speed, path = devices[name].speed if name in devices else 1.0, ("devices", name, "speed", "trace")
+        trace = traces.look(speed.trace, speed.mean, path)[0] if isinstance(speed, Speed) else None
+        if trace is None or trace.end != "loop":
+            continue
+        laps = until_s / trace.duration_s
+        if laps * len(trace) > MOST_RATES:
+            say = f"{trace.duration_s:g} s of it would come {laps:.3g} times a run, each with {len(trace)} rates"
+            most = f"as the device has a slowdown, at most {MOST_RATES} rates would do"
+            found.append(Finding(path, f"{say}; {most}: take a longer trace, or end: hold"))
     return found
 
 

@@ -58,7 +58,7 @@ class Link(Section):
     latency: DurationOrZero = 0.0
     """What passes after a transmission until it has arrived; it does not occupy the link. A trace's adds to it."""
     loss: Loss = 0.0
-    """The share of packets that is lost and sent again, such as 0.01 or 1 %. A trace's comes on top."""
+    """The share of packets that is lost and sent again, such as 1 %; 99 % at most. A trace's comes on top."""
     packet: SomeBytes | None = None
     """The size of a packet; by default every message is one packet."""
     offload_cost: Price = 0.0

@@ -49,9 +49,12 @@ def phrases(model: type[BaseModel], errors: Iterable[ErrorDetails]) -> list[Find
     for error in every:
         if error["type"] == "extra_forbidden":
             *above, key = error["loc"]
-            known = _keys(_models_at(model, tuple(above)))
-            guessed |= {(tuple(above), near) for near in nearest(str(key), known)}
-            found.append(Finding(error["loc"], f"unknown key {key!r}; {hint(str(key), known)}", True))
+            known, around = (_keys(_models_at(model, tuple(path))) for path in (above, above[:-1]))
+            near = nearest(str(key), known)
+            guessed |= {(tuple(above), one) for one in near}
+            astray = not near and key in around and above[-1] in around
+            would = f"it stands beside {above[-1]!r}, not under it" if astray else hint(str(key), known)
+            found.append(Finding(error["loc"], f"unknown key {key!r}; {would}", True))
     for error in every:
         *above, last = error["loc"] or ("",)
         if error["type"] == "missing" and (tuple(above), last) not in guessed:

@@ -17,6 +17,8 @@ from mdisim.scenario.faults import Path as Place
 from mdisim.scenario.network import Replay
 from mdisim.traces import Trace, TraceError
 
+SHORTEST_S = 1e-9  # of what is shorter, so many laps go by that their number loses its last digits
+
 
 def is_path(name: str) -> bool:
     """Whether a trace is named by a path: it has a folder or an ending."""
@@ -47,6 +49,8 @@ class Traces:
             trace = traces.shifted(trace if stated.end is None else replace(trace, end=stated.end), stated.start)
             if not trace.mean_bps():
                 raise TraceError("nothing moves in this trace: its rate is zero all the time; name another")
+            if trace.duration_s < SHORTEST_S:
+                raise TraceError(f"it is {trace.duration_s:g} s long; {SHORTEST_S:g} s or longer would do")
             self._used[key] = trace if mean is None else traces.scaled(trace, mean_bps=mean)
         return self._used[key]
 

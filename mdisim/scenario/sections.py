@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, ClassVar
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le
 from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Strict, StringConstraints
 from pydantic_core import PydanticCustomError
 
@@ -13,6 +13,7 @@ from mdisim.scenario.units import shown
 
 MAX_DEVICES = 1000
 MAX_POPULATION = 1_000_000
+MAX_LOSS = 0.99  # nearer 1, how often a packet is sent is soon beyond what can be drawn
 
 _PERCENT = r"^\s*([0-9]{1,2}(?:\.[0-9]*)?|\.[0-9]+)\s*%\s*$"
 
@@ -34,8 +35,8 @@ def _percentage(value: object) -> object:
     if not isinstance(value, str):
         return value
     match = re.search(_PERCENT, value)
-    if not match:
-        say = f"expected a share below 1 such as 0.01 or '1 %', not {shown(value)}"
+    if not match or float(match[1]) > 100.0 * MAX_LOSS:
+        say = f"expected a share up to {MAX_LOSS:g} such as 0.01 or '1 %', not {shown(value)}"
         raise PydanticCustomError("share", "{why}", {"why": say})
     return float(match[1]) / 100.0
 
@@ -46,7 +47,7 @@ Positive = Annotated[int, Strict(), Ge(1)]
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 AboveZero = Annotated[Number, Gt(0)]
 Price = Annotated[Number, Ge(0)]
-BelowOne = Annotated[Number, Ge(0), Lt(1)]
+LossShare = Annotated[Number, Ge(0), Le(MAX_LOSS)]
 Percentage = Annotated[str, StringConstraints(pattern=_PERCENT)]
-Loss = Annotated[BelowOne, BeforeValidator(_percentage, json_schema_input_type=BelowOne | Percentage)]
+Loss = Annotated[LossShare, BeforeValidator(_percentage, json_schema_input_type=LossShare | Percentage)]
 DeviceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]

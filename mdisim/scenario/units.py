@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import inf, isfinite, isnan
+from math import isfinite, isnan
 from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -161,7 +161,8 @@ class Quantity:
 
     dimension: Dimension
     zero: bool = False
-    most: float = inf  # in the SI unit
+    least: str = ""  # with its unit, and so is the most
+    most: str = ""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Read text into a float, and write a float as text."""
@@ -189,19 +190,27 @@ class Quantity:
     def _read(self, value: object) -> float:
         try:
             number = parse(value, self.dimension, zero=self.zero)
-            if number > self.most:
-                most = f"at most {self.most:.0f}{self.dimension.si}"
-                raise ValueError(f"{value!r} is out of range: {_a(self.dimension.name)} here must be {most}")
+            bound = self._passed(number)
+            if bound:
+                raise ValueError(f"{value!r} is out of range: {_a(self.dimension.name)} here must be {bound}")
             return number
         except ValueError as error:
             raise PydanticCustomError("quantity", "{why}", {"why": str(error)}) from None
 
+    def _passed(self, number: float) -> str:
+        """The bound that a number does not keep, in words; empty if it keeps both."""
+        if self.least and number < parse(self.least, self.dimension):
+            return f"at least {self.least}"
+        if self.most and number > parse(self.most, self.dimension):
+            return f"at most {self.most}"
+        return ""
+
 
 Duration = Annotated[float, Quantity(TIME)]
-DurationOrZero = Annotated[float, Quantity(TIME, zero=True)]
-PerSecond = Annotated[float, Quantity(RATE, most=1e6)]
-Bytes = Annotated[float, Quantity(DATA, zero=True)]
-SomeBytes = Annotated[float, Quantity(DATA)]
-Bandwidth = Annotated[float, Quantity(BANDWIDTH)]
+DurationOrZero = Annotated[float, Quantity(TIME, zero=True, most="1000000 d")]
+PerSecond = Annotated[float, Quantity(RATE, most="1000000/s")]
+Bytes = Annotated[float, Quantity(DATA, zero=True, most="1 GB")]
+SomeBytes = Annotated[float, Quantity(DATA, least="1 B", most="1 GB")]
+Bandwidth = Annotated[float, Quantity(BANDWIDTH, least="1 bps")]
 Power = Annotated[float, Quantity(POWER, zero=True)]
 EnergyPerBit = Annotated[float, Quantity(ENERGY_PER_BIT, zero=True)]

@@ -11,6 +11,7 @@ from mdisim.scenario.faults import Finding, Path
 from mdisim.scenario.network import TOPOLOGIES, Link, Network, Pair
 from mdisim.scenario.replays import Traces
 from mdisim.scenario.roster import Roster
+from mdisim.scenario.sections import MAX_LOSS
 from mdisim.scenario.topology import Ends, joined
 
 Features = dict[str, Any]  # the fields of a world.Link that are known so far
@@ -66,6 +67,10 @@ def _features(section: Link | Pair, path: Path, traces: Traces) -> tuple[Feature
     if section.trace is None:
         return stated, []
     trace, found = traces.look(section.trace, section.trace.mean, (*path, "trace"))
+    lost = 0.0 if trace is None or trace.loss is None else float(trace.loss.max())
+    if lost > MAX_LOSS:
+        found.append(Finding((*path, "trace", "name"), f"loses up to {lost:.9g} of all packets; a link may lose "
+                             f"{MAX_LOSS:g} at most, and a rate of 0 would stop it altogether"))  # fmt: skip
     conditioned = trace is not None and (trace.latency_s is not None or trace.loss is not None)
     return stated | {"rate": trace, "conditions": trace if conditioned else None}, found
 

@@ -21,19 +21,19 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in _folder().glob(f"*{SUFFIX}"))
 
 
-def load(name_or_path: str | os.PathLike[str], format: str | None = None) -> Trace:
+def load(name_or_path: str | os.PathLike[str], format: str | None = None, **options: Any) -> Trace:
     """Read a shipped trace by its name, or any trace by its path; `./wifi` is a file, `wifi` is not.
 
-    `format` is that of the file, where it cannot be told from its content (see `read`). Raises a TraceError
-    with the nearest name, or with the file's faults.
+    `format` is that of the file, where it cannot be told from its content; `options` are `read`'s. Raises a
+    TraceError with the nearest name, or with the file's faults.
     """
     text = os.fspath(name_or_path)
     path = Path(text)
     if isinstance(name_or_path, str) and path.name == text and not path.suffix:
         if text in shipped():
-            return read(_folder() / f"{text}{SUFFIX}", format)
+            return read(_folder() / f"{text}{SUFFIX}", format, **options)
         raise TraceError(unknown("trace", text, shipped()) + "; the path of a file would do, too")
-    return read(name_or_path, format)
+    return read(name_or_path, format, **options)
 
 
 def catalogue() -> list[dict[str, Any]]:

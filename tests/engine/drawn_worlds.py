@@ -101,6 +101,8 @@ def worlds(draw: st.DrawFn, arrivals: st.SearchStrategy[Arrivals] = ARRIVALS, **
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     graph = nx.random_labeled_tree(D, seed=int(rng.integers(2**31)))
     graph.add_edges_from(e for e in nx.complete_graph(D).edges if rng.random() < 0.3)
+    if draw(st.booleans()) and D > 2:
+        graph = nx.cycle_graph(D, create_using=nx.DiGraph)  # a ring of one-way links
     limit = draw(st.sampled_from([inf, inf, 0, 1, 3]))
     sharing = draw(st.sampled_from(["fifo", "fair"]))
     samples = Samples(
@@ -146,7 +148,8 @@ def trace(rng: np.random.Generator, knots: int) -> Trace:
 
 @st.composite
 def _links(draw: st.DrawFn, graph: nx.Graph, rng: np.random.Generator, *, fair: bool) -> tuple[Link, ...]:
-    pairs = [pair for a, b in sorted(graph.edges) for pair in ((a, b), (b, a))]
+    one_way = graph.is_directed()
+    pairs = [pair for a, b in sorted(graph.edges) for pair in ([(a, b)] if one_way else [(a, b), (b, a)])]
     shared, traced = draw(st.booleans()), draw(st.booleans())
     loss = draw(st.sampled_from([0.0, 0.0, 0.2]))
     common = trace(rng, 5)

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.random import Generator
 from worlds import drawn, fixed, line
 
 from mdisim.engine import run
 from mdisim.engine.breakdowns import drawn as drawn_faults
 from mdisim.faults import Fault, Faults, merged, slowed
-from mdisim.policies import RECIPES, MdiExit, Policy
+from mdisim.policies import (
+    CONTINUE,
+    OFFER,
+    RECIPES,
+    Here,
+    Knobs,
+    MdiExit,
+    Peer,
+    Place,
+    Policy,
+    Signals,
+    Task,
+    row,
+)
 from mdisim.traces import Trace
-from mdisim.world import Arrivals, World, setting
+from mdisim.world import Arrivals, Window, World, setting
 
 ONCE = Arrivals("file", times_s=(1.0,))
 AT_D1 = 1
@@ -172,6 +186,111 @@ def test_every_policy_works_on_under_faults(name):
     tasks = run(broken(world, *events), recipe.build(setting(world)), 1).tasks
     assert (tasks.status == "answered").mean() > 0.9
     assert not (tasks.status == "in-flight").any()
+
+
+@dataclass(frozen=True)
+class IfThere:
+    """Offer while there is a neighbour, and send to the first; else compute here."""
+
+    def where(self, here: Here, peers: tuple[Peer, ...], task: Task, knobs: Knobs, rng: Generator) -> Place:
+        return Place(OFFER) if peers and here.device == 0 else Place(CONTINUE)
+
+    def sends(self, here: Here, peers: tuple[Peer, ...], task: Task, rng: Generator) -> int:
+        return peers[0].device
+
+
+def if_there() -> Policy:
+    return Policy("if-there", (row(1),), where=IfThere(), sends=IfThere())
+
+
+@pytest.mark.parametrize(
+    ("event", "rules", "end", "retries"),
+    [
+        (Fault("crash", AT_D1, at_s=3.04), {}, 3.3 + 4, 1),
+        (Fault("outage", links=(FORTH,), at_s=1.5), {"on_outage": "requeue"}, 1.8 + 4, 1),
+        (Fault("outage", links=(FORTH,), at_s=1.5), {"on_outage": "restart"}, 1.8 + 4, 1),
+        (Fault("outage", links=(FORTH,), at_s=1.5), {"on_outage": "wait"}, 1.8 + 4, 0),
+    ],
+)
+def test_what_is_tried_again_is_decided_by_who_knows_of_the_failure(event, rules, end, retries):
+    world = replace(pair(), work_conserving=False)
+    task = outcome(broken(world, event, **rules), if_there())
+    assert (task.status, task.retries) == ("answered", retries)
+    assert task.done_s == pytest.approx(end)
+
+
+def star_of(out: Fault | None) -> pd.DataFrame:
+    """A source between two helpers, one of which may be cut off; MDI-Exit must work on with the other."""
+    world = line(
+        3, np.array([[0.02, 0.02], [0.002, 0.002], [0.002, 0.002]]), arrivals=Arrivals("poisson", 35.0), rate=2e7,
+        outputs=drawn(200, 2), out_bytes=20_000, duration_s=60.0, drain=True,
+    )  # fmt: skip
+    hops = np.array([[-1, 1, 2], [0, -1, 0], [0, 0, -1]])
+    links = [
+        replace(world.links[0], source=a, target=b, channel=i)
+        for i, (a, b) in enumerate([(0, 1), (1, 0), (0, 2), (2, 0)])
+    ]
+    world = replace(world, links=tuple(links), next_hop=hops, route_bytes=20_000.0)
+    policy = MdiExit(exit_threshold=0.99, gossip_s=0.5).build(setting(world))
+    return run(broken(world, out) if out else world, policy, 1).tasks
+
+
+def test_a_helper_that_is_cut_off_for_good_chokes_nobody():
+    before = star_of(None)
+    for out in (Fault("outage", links=(2, 3), at_s=20.0), Fault("crash", 2, at_s=20.0)):
+        tasks = star_of(out)
+        assert (tasks.status == "answered").all()
+        later = tasks[tasks.born_s > 25]
+        assert (later.done_s - later.born_s).mean() < 2 * (before.done_s - before.born_s).mean()
+        assert (later.hops > 0).mean() > 0.5 * (before.hops > 0).mean()
+
+
+def test_what_a_dead_relay_passed_on_is_sent_again_by_its_sender():
+    world = line(3, (1.0, 4.0), arrivals=ONCE, rate=8000.0, out_bytes=1000, label_bytes=0, duration_s=60.0)
+    policy = fixed(world, placement=(0, 2))
+    for crash_s in (3.54, 2.54):  # while it passes the message on; before the message has reached it
+        task = outcome(broken(world, crash(crash_s, 0.1)), policy)
+        assert task.compute_s == pytest.approx(5)  # no stage runs twice
+    assert outcome(broken(world, crash(3.54, 0.1)), policy).done_s == pytest.approx(3.8 + 2 + 4)
+
+
+def test_a_device_that_has_spoken_is_not_taken_for_dead():
+    flap = (crash(1.05, 0.07), crash(1.29, 0.05))
+    world = pair(arrivals=Arrivals("file", times_s=(1.32,)))
+    assert outcome(broken(world, *flap)).hops == 1
+    assert outcome(broken(world, crash(1.05, 0.37))).hops == 1  # known from 1.3 on, and sent when it is back
+
+
+def test_a_ring_of_one_way_links_lives_with_faults():
+    world = line(3, (0.01, 0.02), arrivals=Arrivals("poisson", 20.0), outputs=drawn(100, 2), duration_s=20.0)
+    links = tuple(replace(world.links[0], source=d, target=(d + 1) % 3, channel=d) for d in range(3))
+    hops = np.array([[-1, 1, 1], [2, -1, 2], [0, 0, -1]])
+    ring = replace(world, links=links, next_hop=hops, route_bytes=1000.0, window=Window(20.0, drain=True))
+    policy = MdiExit().build(setting(ring))
+    events = (crash(5.0, 2.0), Fault("outage", links=(2,), at_s=10.0, for_s=2.0))
+    assert (run(broken(ring, *events), policy, 1).tasks.status == "answered").all()
+
+
+@dataclass(frozen=True)
+class Watching:
+    """Keeps everything and notes what its neighbours look like."""
+
+    seen: list[Peer]
+
+    def where(self, here: Here, peers: tuple[Peer, ...], task: Task, knobs: Knobs, rng: Generator) -> Place:
+        if here.device == 0:
+            self.seen.extend(peers)
+        return Place(CONTINUE)
+
+
+def test_nobody_sees_what_became_of_a_device_before_it_is_known():
+    busy = Arrivals("constant", 10.0)
+    world = pair(arrivals=(Arrivals("file", times_s=(2.9, 3.1)), busy), duration_s=3.2)
+    rule = Watching([])
+    policy = Policy("watching", (row(1),), where=rule, signals=Signals(gossip_s=0.0))
+    run(broken(world, crash(3.0)), policy, 1)
+    assert [peer.busy for peer in rule.seen] == [1, 1]
+    assert rule.seen[1].queue >= rule.seen[0].queue > 10
 
 
 def test_every_policy_meets_the_same_faults():

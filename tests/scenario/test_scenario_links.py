@@ -85,7 +85,9 @@ def test_a_pair_replaces_a_rate_by_a_trace_and_the_other_way_round(near):
     assert {link.loss for link in world.links if link is not special} == {0.5}
 
 
-@pytest.mark.parametrize(("written", "loss"), [("0.01", 0.01), ("1 %", 0.01), ("0", 0.0), ("12.5%", 0.125)])
+@pytest.mark.parametrize(
+    ("written", "loss"), [("0.01", 0.01), ("1 %", 0.01), ("0", 0.0), ("12.5%", 0.125), ("99 %", 0.99)]
+)
 def test_a_loss_is_a_share_or_a_percentage(near, written, loss):
     assert {link.loss for link in near(f"{{rate: 1 Mbps, loss: {written}}}").build().links} == {loss}
 
@@ -93,11 +95,13 @@ def test_a_loss_is_a_share_or_a_percentage(near, written, loss):
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("1", "1.0 is out of range: it must be less than 1"),
-        ("100 %", "expected a share below 1 such as 0.01 or '1 %', not '100 %'"),
+        ("1", "1.0 is out of range: it must be at most 0.99"),
+        ("99.5 %", "expected a share up to 0.99 such as 0.01 or '1 %', not '99.5 %'"),
+        ("0.999999999999999", "out of range: it must be at most 0.99"),
+        ("100 %", "expected a share up to 0.99 such as 0.01 or '1 %', not '100 %'"),
         ("-0.1", "it must be at least 0"),
-        ("-1 %", "expected a share below 1 such as 0.01 or '1 %', not '-1 %'"),
-        ("some", "expected a share below 1 such as 0.01 or '1 %', not 'some'"),
+        ("-1 %", "expected a share up to 0.99 such as 0.01 or '1 %', not '-1 %'"),
+        ("some", "expected a share up to 0.99 such as 0.01 or '1 %', not 'some'"),
         ("true", "expected a number, not true"),
     ],
 )
@@ -105,6 +109,53 @@ def test_losses_that_cannot_be(near, written, said):
     with pytest.raises(ScenarioError) as error:
         near(f"{{rate: 1 Mbps, loss: {written}}}")
     assert said.replace("1.0", "1") in faults(error).replace("1.0", "1")
+
+
+def test_a_trace_that_loses_nearly_all_is_no_link(near, tmp_path):
+    (tmp_path / "lossy.csv").write_text("# duration_s: 2\ntime_s,rate_bps,loss\n0,1e6,0.5\n1,3e6,0.999999\n")
+    with pytest.raises(ScenarioError) as error:
+        near("{trace: lossy.csv}")
+    assert "network.link.trace: loses up to 0.999999 of all packets; a link may lose 0.99 at most" in faults(error)
+
+
+@pytest.mark.parametrize("duration_s", ["5e-324", "2e-300"])
+def test_a_trace_of_no_time_is_refused(near, tmp_path, duration_s):
+    (tmp_path / "tiny.csv").write_text(f"# duration_s: {duration_s}\ntime_s,rate_bps\n0,1e6\n")
+    with pytest.raises(ScenarioError) as error:
+        near("{trace: tiny.csv}")
+    assert faults(error).endswith(" s long; 1e-09 s or longer would do")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("message: {overhead: 1e308 B}", "'1e308 B' is out of range: a data size here must be at most 1 GB"),
+        ("message: {serialise_rate: 1e-307 bps}", "a bandwidth here must be at least 1 bps"),
+        ("route_size: 1e308 B", "a data size here must be at most 1 GB"),
+        ("link: {rate: 1e-307 bps}", "a bandwidth here must be at least 1 bps"),
+        ("link: {rate: 1 bps, packet: 1e-300 B}", "a data size here must be at least 1 B"),
+        ("link: {rate: 1 bps, latency: 1e308 s}", "a time here must be at most 1000000 d"),
+    ],
+)
+def test_quantities_beyond_what_can_be_reckoned_with(near, change, said):
+    with pytest.raises(ScenarioError) as error:
+        near(f"  {change}" if change.startswith("link") else f"{LINK}\n  {change}")
+    assert said in faults(error)
+
+
+@pytest.mark.parametrize(("device", "refused"), [("source", True), ("worker", False)])
+def test_a_speed_that_slows_down_may_not_change_too_often(near, tmp_path, device, refused):
+    (tmp_path / "tiny.csv").write_text("# duration_s: 2e-6\ntime_s,rate_bps\n0,1\n1e-6,3\n")
+    slow = f"faults: {{events: [{{kind: slowdown, device: {device}, at: 10 s, for: 1 s, factor: 0.5}}]}}"
+    change = ("source: {kind: jetson-nano}", "source: {kind: jetson-nano, speed: {trace: tiny.csv}}")
+    more = ("policy: mdi-exit", f"{slow}\npolicy: mdi-exit")
+    if not refused:
+        assert near(LINK, change, more)
+        return
+    with pytest.raises(ScenarioError) as error:
+        near(LINK, change, more)
+    assert "devices.source.speed.trace: 2e-06 s of it would come 3e+08 times a run" in faults(error)
+    assert faults(error).endswith("take a longer trace, or end: hold")
 
 
 def test_a_device_may_follow_a_trace_of_its_speed(near, tiny):
@@ -135,7 +186,7 @@ def test_a_device_may_follow_a_trace_of_its_speed(near, tiny):
             "{trace: 3}",
             "devices.source.speed.trace: expected a mapping such as {name: lte-driving, start: 30 s}, not 3",
         ),
-        ("{trace: {name: steps.csv, mean: 1 Mbps}}", "unknown key 'mean'"),
+        ("{trace: {name: steps.csv, mean: 1 Mbps}}", "unknown key 'mean'; it stands beside 'trace', not under it"),
         ("{trace: nope.csv}", "devices.source.speed.trace: nope.csv: no such file"),
     ],
 )

@@ -205,7 +205,7 @@ def test_the_digest_is_of_what_the_graph_means(drawn):
         ((">worker-2<", ">worker-1<"), "net.graphml: two nodes are 'worker-1'; one would do"),
         (("3 Mbps", "3"), "net.graphml, edge from 'worker-2' to 'worker-1': rate: 3 has no unit"),
         (("3 Mbps", "3 mbps"), "edge from 'worker-2' to 'worker-1': rate: unknown unit 'mbps'"),
-        (("0.01", "1.01"), "edge from 'source' to 'worker-1': loss: 1.01 is out of range: it must be less than 1"),
+        (("0.01", "1.01"), "from 'source' to 'worker-1': loss: 1.01 is out of range: it must be at most 0.99"),
         (("0.01", "little"),
          "net.graphml: is no GraphML that networkx can read: could not convert string to float"),
         (('"weight"', '"latncy"'), "net.graphml: unknown attribute 'latncy' of an edge; did you mean 'latency'?"),

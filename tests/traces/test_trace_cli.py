@@ -37,8 +37,10 @@ def test_a_trace_is_converted_and_what_is_left_out_is_said(folder, capsys):
     ]
     assert (folder / "out.txt").read_text() == "0.0\t8.0\n1.0\t8.0\n4.0\t0.0\n"
     code, out, _ = told(capsys, "convert", "out.txt", "back.csv")
-    assert out.splitlines() == ["out.txt (pensieve): 2 knots, 4 s, mean 2 Mbit/s; written to back.csv (mdisim)"]
+    assert out.splitlines() == ["out.txt: 2 knots, 4 s, mean 2 Mbit/s; written to back.csv (mdisim)"]
     assert read("back.csv") == Trace([0, 1], [8e6, 0], 4)
+    _, out, _ = told(capsys, "convert", "back.csv", "again.csv")  # whose notes say where it was read from once
+    assert out.startswith("back.csv: 2 knots")
 
 
 def test_nothing_is_replaced_unless_told(folder, capsys):
@@ -65,6 +67,21 @@ def test_the_bins_of_packets_and_the_column_of_a_log_are_options(folder, capsys)
     assert code == 2
     assert "column is for irish5g files" in err
     assert not (folder / "other").exists()
+
+
+@pytest.mark.parametrize(("option", "value", "form"), [("bin", "0.1", "mahimahi"), ("column", "x", "irish5g")])
+def test_options_of_other_formats_do_not_hide_a_shipped_trace(folder, capsys, option, value, form):
+    code, _, err = told(capsys, "stats", "lte-driving", f"--{option}", value)
+    assert code == 2
+    assert "lte-driving.csv: is in the format mdisim" in err
+    assert f"is for {form} files, leave it out" in err
+
+
+def test_a_trace_too_long_to_measure_is_named(folder, capsys):
+    (folder / "packets").write_text("1\n9007199254740992\n")
+    code, _, err = told(capsys, "stats", "./packets")
+    assert code == 2
+    assert err.startswith("Error: ./packets: 9.0072e+12 s in steps of 1 s are more")
 
 
 def test_statistics_as_a_table_and_as_json(folder, capsys):

@@ -30,7 +30,7 @@ def ended_trace(page: Page, end_s: Floats, rate_bps: Floats, start_s: float, not
     if start_s > MOST_STEPS_LATE * longest:
         raise TraceError(
             f"{page.where}: line 1: begins at {start_s:g} s, though the longest step is {longest:g} s; "
-            "times that begin near 0 would do"
+            "times that begin near 0 would do: subtract the first from each"
         )
     ends, used = end_s[held], rate_bps[held]
     left_out = int((~held[1:]).sum())

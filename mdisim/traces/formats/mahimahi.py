@@ -16,7 +16,7 @@ from mdisim.traces.trace import Floats, Trace, TraceError
 PACKET_BITS = 12_000.0
 BIN_S = 0.1
 _LARGEST = 2.0**53
-_SLACK = 1e-12
+_SLACK = 1e-6  # of a packet: what rounding adds to the bits of narrow bins late in a trace
 _SLACK_MS = 1e-6
 
 
@@ -56,7 +56,7 @@ def text(trace: Trace) -> str:
     """
     last_ms = round(min(trace.duration_s * 1e3, _LARGEST))
     edges_bits = np.concatenate(([0.0], np.cumsum(trace.rate_bps * trace.widths_s)))
-    packets = np.ceil(edges_bits[-1] / PACKET_BITS * (1.0 - _SLACK))
+    packets = max(1.0 if edges_bits[-1] else 0.0, float(np.ceil(edges_bits[-1] / PACKET_BITS - _SLACK)))
     if not packets or not 0 < last_ms < _LARGEST:
         raise TraceError(
             f"{packets:.0f} packets in {trace.duration_s:g} s; one or more in 1 ms to 2^53 ms would do"
@@ -65,7 +65,7 @@ def text(trace: Trace) -> str:
         raise TraceError(
             f"{packets:.0f} packets of 1500 bytes are more than {MOST_LINES} lines; a part of the trace would do"
         )
-    wanted = np.minimum(PACKET_BITS * np.arange(1.0, packets + 1.0) * (1.0 - _SLACK), edges_bits[-1])
+    wanted = np.minimum(PACKET_BITS * (np.arange(1.0, packets + 1.0) - _SLACK), edges_bits[-1])
     k = np.searchsorted(edges_bits[1:], wanted)
     at_ms = (trace.time_s[k] + (wanted - edges_bits[k]) / trace.rate_bps[k]) * 1e3
     stamps = np.minimum(np.ceil(at_ms - _SLACK_MS), last_ms).astype(np.int64)

@@ -64,7 +64,7 @@ def _notes(lines: list[str]) -> dict[str, str]:
 def _check(where: str, columns: Mapping[str, Floats], first: int) -> None:
     faults, times = Faults(where), columns["time_s"]
     if times[0] != 0.0:
-        faults.add(first, f"time_s begins at {times[0]:g}; 0 would do")
+        faults.add(first, f"time_s begins at {times[0]:.12g}; 0 would do: subtract the first time from each")
     still = np.diff(times, prepend=-1.0) <= 0.0
     faults.mark(
         still,
