@@ -30,9 +30,7 @@ class PromiseError(ValueError):
 
 def on_device(run: Run, devices: Collection[str] | None = None) -> NDArray[np.bool_]:
     """Whether each answer was given at one of these devices, [n]."""
-    named = run.parameters.get("device")
-    where = ([named] if named else run.sources["device"].unique()) if devices is None else devices
-    return np.asarray(_answers(run)["device"].isin(list(where)))
+    return _here(run, _answers(run), devices)
 
 
 def on_device_probability(run: Run, devices: Collection[str] | None = None) -> float:
@@ -42,7 +40,8 @@ def on_device_probability(run: Run, devices: Collection[str] | None = None) -> f
 
 def device_accuracy(run: Run, devices: Collection[str] | None = None) -> float:
     """Acc_dev: the share of right ones among the answers given on the device."""
-    return outage.device_accuracy(_answers(run)["correct"], on_device(run, devices))
+    answers = _answers(run)
+    return outage.device_accuracy(answers["correct"], _here(run, answers, devices))
 
 
 def outage_probability(
@@ -60,9 +59,10 @@ def outage_probability(
     `p_tar` is the policy's own if left out. With `rng` samples are shuffled in each of the rounds, as in the
     papers. `options` are those of `mdisim.calibration.outage.outage_probability`.
     """
-    here, wanted = on_device(run, devices), _target(run, p_tar)
+    answers, wanted = _answers(run), _target(run, p_tar)
+    here = _here(run, answers, devices)
     return outage.outage_probability(
-        _answers(run)["correct"], here, wanted, rng=rng, batch=batch, rounds=rounds, **options
+        answers["correct"], here, wanted, rng=rng, batch=batch, rounds=rounds, **options
     )
 
 
@@ -90,6 +90,12 @@ def missed_deadline_probability(
 
 def _answers(run: Run) -> pd.DataFrame:
     return run.tasks[metrics.answered(run)]
+
+
+def _here(run: Run, answers: pd.DataFrame, devices: Collection[str] | None) -> NDArray[np.bool_]:
+    named = run.parameters.get("device")
+    where = ([named] if named else run.sources["device"].unique()) if devices is None else devices
+    return np.asarray(answers["device"].isin(list(where)))
 
 
 def _target(run: Run, p_tar: float | None) -> float:

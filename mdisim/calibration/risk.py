@@ -68,9 +68,7 @@ def device_accuracy(
     """
     curves = Leaving.of(scores, correct, grid, device_exits)
     _within("target", target)
-    p = pvalues.binomial(curves.wrong, curves.leaving, 1 - target)
-    tested = curves.leaving >= max(fewest, _least(1 - target, delta))
-    return _tested(curves, p, tested, "device accuracy", target, delta, procedure)
+    return _of_leaving(curves, curves.wrong, 1 - target, "device accuracy", target, delta, procedure, fewest)
 
 
 def early_gap(
@@ -91,9 +89,7 @@ def early_gap(
     """
     curves = Leaving.of(scores, correct, grid, device_exits)
     _within("limit", limit)
-    p = pvalues.binomial(curves.lost, curves.leaving, limit)
-    tested = curves.leaving >= max(fewest, _least(limit, delta))
-    return _tested(curves, p, tested, "early gap", limit, delta, procedure)
+    return _of_leaving(curves, curves.lost, limit, "early gap", limit, delta, procedure, fewest)
 
 
 def upper_confidence(
@@ -198,6 +194,22 @@ def _least(limit: float, delta: float) -> int:
     """The fewest samples that, all good, reject a share of bad ones above the limit."""
     _within("delta", delta)
     return ceil(log(delta) / log(1 - limit))
+
+
+def _of_leaving(
+    curves: Leaving,
+    bad: Floats,
+    most: float,
+    quantity: Quantity,
+    limit: float,
+    delta: float,
+    procedure: Procedure,
+    fewest: int,
+) -> Promise:
+    """Test that at most a share `most` of those that leave is bad, where enough leave for a test to succeed."""
+    p = pvalues.binomial(bad, curves.leaving, most)
+    tested = curves.leaving >= max(fewest, _least(most, delta))
+    return _tested(curves, p, tested, quantity, limit, delta, procedure)
 
 
 def _tested(

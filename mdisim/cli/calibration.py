@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mdisim.cli.catalogues import Command, json_option
-from mdisim.cli.runs import plots
+from mdisim.cli.options import check_plot, json_option, plots, together
 from mdisim.cli.shown import as_json
 
 if TYPE_CHECKING:
@@ -57,23 +56,18 @@ class Demand:
             )
 
 
-def says_how(command: Command) -> Command:
-    """Add the options of what is fitted to which samples, and of who answers."""
-    options = (
-        click.option("--method", default="temperature", show_default=True, metavar="METHOD",
-                     help="temperature, vector, matrix, dirichlet, platt, beta, isotonic or histogram."),
-        click.option("--mode", default="per-exit", show_default=True, metavar="MODE",
-                     help="Fitted to whom: none, global, per-exit, all-samples or sequential."),
-        click.option("--p-tar", type=float, default=0.8, show_default=True, metavar="P",
-                     help="Threshold of the exits, and the accuracy that is promised."),
-        click.option("--device-exits", type=int, metavar="N",
-                     help="Exits on the device; by default all but the last, which is in the cloud."),
-        click.option("--cloud-fallback", default="most-confident", show_default=True,
-                     metavar="final|most-confident", help="Who answers where no exit reaches P."),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+says_how = together(
+    click.option("--method", default="temperature", show_default=True, metavar="METHOD",
+                 help="temperature, vector, matrix, dirichlet, platt, beta, isotonic or histogram."),
+    click.option("--mode", default="per-exit", show_default=True, metavar="MODE",
+                 help="Fitted to whom: none, global, per-exit, all-samples or sequential."),
+    click.option("--p-tar", type=float, default=0.8, show_default=True, metavar="P",
+                 help="Threshold of the exits, and the accuracy that is promised."),
+    click.option("--device-exits", type=int, metavar="N",
+                 help="Exits on the device; by default all but the last, which is in the cloud."),
+    click.option("--cloud-fallback", default="most-confident", show_default=True,
+                 metavar="final|most-confident", help="Who answers where no exit reaches P."),
+)  # fmt: skip
 
 
 @click.command()
@@ -118,10 +112,7 @@ def calibrate(
     from mdisim import calibration
 
     demand, way = Demand(risk, limit, delta), Offloading(**who)
-    if plot is not None:
-        from mdisim.report import writable
-
-        writable(plot)
+    check_plot(plot)
     needed = (mode != "none") + (risk is not None)
     to_fit, to_plan, test = _parts(profile, seed, needed)
     fitted = calibration.calibrate(to_fit, method, mode, **who)

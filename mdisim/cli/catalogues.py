@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from mdisim.cli.options import free, json_option, together
 from mdisim.cli.shown import as_json, show, table
 
 if TYPE_CHECKING:
     from mdisim.profiles import Profile
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 LISTED = ("name", "dataset", "model", "exits", "test_accuracy", "cost_tables")
-
-
-def json_option(command: Command) -> Command:
-    """Add --json."""
-    return click.option("--json", "wants_json", is_flag=True, help="Print a list of objects in SI units.")(command)
 
 
 @click.command()
@@ -120,30 +114,20 @@ class Numbers(click.ParamType[Any]):
 NUMBERS = Numbers()
 
 
-def writes_profile(command: Command) -> Command:
-    """Add the options of every command that writes a profile."""
-    options = (
-        click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-                     help="The file to write, such as mine.npz."),
-        click.option("--force", is_flag=True, help="Replace the file if it is there."),
-        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random numbers."),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+writes_profile = together(
+    click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+                 help="The file to write, such as mine.npz."),
+    click.option("--force", is_flag=True, help="Replace the file if it is there."),
+    click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random numbers."),
+)  # fmt: skip
 
 
-def states_costs(command: Command) -> Command:
-    """Add the options that state what stages cost."""
-    options = (
-        click.option("--stage-s", type=NUMBERS, metavar="S[,S...]", help="Seconds of each stage."),
-        click.option("--head-s", type=NUMBERS, default=0.0, metavar="S[,S...]", help="Seconds of each head."),
-        click.option("--out-bytes", type=NUMBERS, metavar="B[,B...]",
-                     help="Bytes of the input and after each stage but the last."),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+states_costs = together(
+    click.option("--stage-s", type=NUMBERS, metavar="S[,S...]", help="Seconds of each stage."),
+    click.option("--head-s", type=NUMBERS, default=0.0, metavar="S[,S...]", help="Seconds of each head."),
+    click.option("--out-bytes", type=NUMBERS, metavar="B[,B...]",
+                 help="Bytes of the input and after each stage but the last."),
+)  # fmt: skip
 
 
 def _sent(out_bytes: Any, instead: str = "") -> Any:
@@ -153,14 +137,6 @@ def _sent(out_bytes: Any, instead: str = "") -> Any:
             f"--out-bytes is needed, such as --out-bytes 3072,8192,4096 (0 if nothing is sent){instead}"
         )
     return [*out_bytes, 0.0] if isinstance(out_bytes, list) else out_bytes
-
-
-def free(out: Path, force: bool) -> None:
-    """Refuse before the work what could not be written after it."""
-    if out.exists() and not force:
-        raise click.BadParameter(f"{out} is there already; name another, or say --force", param_hint="--out")
-    if not out.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {out.parent}", param_hint="--out")
 
 
 def _write(made: Profile, out: Path) -> None:

@@ -3,59 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from mdisim.cli.options import check_plot, json_option, plots, together
 from mdisim.cli.shown import as_json, progress_bar
 
 if TYPE_CHECKING:
     from mdisim.scenario import Scenario
 
 RESULTS = Path("results")
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def reads_scenario(command: Command) -> Command:
-    """Add the options of every command that reads a scenario."""
-    options = (
-        click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
-                     help="Replace one value, such as --set policy.exit_threshold=0.9; may be repeated."),
-        click.option("--allow-code", is_flag=True,
-                     help="Let the scenario import and run code of yours (rule: package.module:Class)."),
-        click.option("--json", "wants_json", is_flag=True, help="Print a list of objects in SI units."),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+reads_scenario = together(
+    click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
+                 help="Replace one value, such as --set policy.exit_threshold=0.9; may be repeated."),
+    click.option("--allow-code", is_flag=True,
+                 help="Let the scenario import and run code of yours (rule: package.module:Class)."),
+    json_option,
+)  # fmt: skip
 
 
-def writes_results(command: Command) -> Command:
-    """Add the options of every command that writes results."""
-    options = (
-        click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
-                     help="Where to write; results/NAME-HASH by default."),
-        click.option("--force", is_flag=True, help="Replace other results that are there."),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def plots(what: str) -> Callable[[Command], Command]:
-    """Add the option that draws."""
-    return click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-                        help=f"Draw {what} as well, into a file such as figure.png, .svg or .pdf.")  # fmt: skip
-
-
-def _check_plot(plot: Path | None) -> None:
-    """Refuse a figure that could not be drawn or written, before the work is done."""
-    if plot is not None:
-        from mdisim.report import writable
-
-        writable(plot)
+writes_results = together(
+    click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
+                 help="Where to write; results/NAME-HASH by default."),
+    click.option("--force", is_flag=True, help="Replace other results that are there."),
+)  # fmt: skip
 
 
 @click.command()
@@ -147,7 +122,7 @@ def run(
     from mdisim.recovery import recovery
     from mdisim.results import identity
 
-    _check_plot(plot)
+    check_plot(plot)
     named = () if policy is None else (_policy(policy, scenario, overrides, allow_code),)
     seeded = () if seed is None else (f"run.seed={seed}",)
     ground = Ground.of(_scenario(scenario, (*named, *overrides, *seeded), allow_code))
@@ -223,7 +198,7 @@ def compare(
     from mdisim.experiments.prepare import Ground, no_progress
     from mdisim.folders import vacant
 
-    _check_plot(plot)
+    check_plot(plot)
     ground = Ground.of(_scenario(scenario, overrides, allow_code))
     wanted = MEASURES if measures is None else tuple(_listed(measures))
     check_measures(wanted, metrics.names(ground.world.n_exits))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from mdisim.cli.catalogues import free, json_option
+from mdisim.cli.options import free, json_option
 from mdisim.cli.shown import as_json, quantity, show, table
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mdisim.cli.catalogues import Command, json_option
+from mdisim.cli.options import check_plot, free, json_option, plots, together
 from mdisim.cli.shown import as_json, quantity, show, table
 
 if TYPE_CHECKING:
@@ -31,17 +31,12 @@ def trace() -> None:
     """Convert traces of bandwidth, and describe them."""
 
 
-def reads_traces(command: Command) -> Command:
-    """Add the options that say how a file is to be read."""
-    options = (
-        click.option("--format", metavar="FORMAT", help="The files' format, where it cannot be told from them."),
-        click.option("--bin", "bin_s", type=click.FloatRange(0, min_open=True), metavar="S",
-                     help="Of Mahimahi files: count packets in bins of so many seconds (0.1)."),
-        click.option("--column", metavar="COLUMN", help="Of Irish logs: DL_bitrate (the default) or UL_bitrate."),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+reads_traces = together(
+    click.option("--format", metavar="FORMAT", help="The files' format, where it cannot be told from them."),
+    click.option("--bin", "bin_s", type=click.FloatRange(0, min_open=True), metavar="S",
+                 help="Of Mahimahi files: count packets in bins of so many seconds (0.1)."),
+    click.option("--column", metavar="COLUMN", help="Of Irish logs: DL_bitrate (the default) or UL_bitrate."),
+)  # fmt: skip
 
 
 @trace.command()
@@ -52,7 +47,6 @@ def reads_traces(command: Command) -> Command:
 @reads_traces
 def convert(given: str, out: Path, to: str, force: bool, **how: Any) -> None:
     """Write the trace IN to the file OUT in another format."""
-    from mdisim.cli.catalogues import free
     from mdisim.traces import left_out, write
 
     free(out, force)
@@ -69,16 +63,12 @@ def convert(given: str, out: Path, to: str, force: bool, **how: Any) -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--step", "step_s", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
               metavar="S", help="The step of the autocorrelation's lags, in seconds.")  # fmt: skip
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Draw the traces as well, such as into traces.png.")  # fmt: skip
+@plots("the traces")
 @reads_traces
 @json_option
 def stats(files: tuple[str, ...], step_s: float, plot: Path | None, wants_json: bool, **how: Any) -> None:
     """Tell what traces are like: rates, outages, and for how long a rate resembles itself."""
-    if plot is not None:
-        from mdisim.report import writable
-
-        writable(plot)
+    check_plot(plot)
     traces = {name: _load(name, **how) for name in files}
     measured = {name: _measured(name, given, step_s) for name, given in traces.items()}
     if wants_json:

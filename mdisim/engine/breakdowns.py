@@ -40,8 +40,8 @@ def speeds(world: World, schedule: Schedule) -> list[Rate | None]:
     """The speed of each device over time, with what slows it down; None where it is always 1."""
     until_s = world.window.end_s
     found: list[Rate | None] = [device.speed for device in world.devices]
+    events = [(world.faults.events[number], period) for number, period in schedule]
     for d in range(len(found)):
-        events = [(world.faults.events[number], period) for number, period in schedule]
         slow = [(period, f.factor) for f, period in events if f.kind == "slowdown" and f.device == d]
         if slow:
             found[d] = _product(found[d], *slowed(slow, until_s), until_s)
@@ -72,9 +72,7 @@ class Breakdowns:
         self.nodes: list[FragileNode] = [node for node in simulation.nodes if isinstance(node, FragileNode)]
         self.links = simulation.links
         self.period_s = simulation.policy.signals.gossip_s or HEARTBEAT_S
-        self.down = [0] * len(self.nodes)
-        self.gone = [0] * len(self.nodes)
-        self.out = [0] * len(self.links)
+        self.gone: set[int] = set()
         self.missing: set[int] = set()
         self.silent: set[int] = set()
         self.turns: Counter[tuple[str, int]] = Counter()
@@ -114,7 +112,7 @@ class Breakdowns:
 
     def _crash(self, d: int, change: int) -> None:
         node = self.nodes[d]
-        self._deafen(lambda: self._set_down(d, change))
+        self._deafen(lambda: self._set_down(d, change > 0))
         self._notice(self.missing, ("device", d), lambda: node.away, change)
         if change > 0:
             taken, sent = node.let_go()
@@ -122,32 +120,32 @@ class Breakdowns:
                 job.stage, job.exit = job.held_stage, UNANSWERED
                 self._lose(job, self.faults.on_crash, Status.CRASH, job.sender)
             for job in sent:
-                if job.origin != d:  # it was passing through
-                    self._lose(job, self.faults.on_crash, Status.CRASH, job.origin)
+                if job.origin != d:
+                    self._nobody_there(job, node)  # it was passing through
 
-    def _set_down(self, d: int, change: int) -> None:
-        self.down[d] += change
-        self.nodes[d].down = bool(self.down[d])
-        self.nodes[d].away = bool(self.down[d] or self.gone[d])
+    def _set_down(self, d: int, down: bool) -> None:
+        self.nodes[d].down = down
+        self.nodes[d].away = down or d in self.gone
 
     def _leave(self, d: int, change: int) -> None:
-        self.gone[d] += change
-        self.nodes[d].away = bool(self.down[d] or self.gone[d])
-        (self.missing.add if self.nodes[d].away else self.missing.discard)(d)
+        node = self.nodes[d]
+        (self.gone.add if change > 0 else self.gone.discard)(d)
+        node.away = node.down or d in self.gone
+        (self.missing.add if node.away else self.missing.discard)(d)
         self._spread()
 
     def _outage(self, number: int, change: int) -> None:
         link = self.links[number]
-        self._deafen(lambda: self._set_out(number, change))
+
+        def fail() -> None:
+            link.up = change < 0
+
+        self._deafen(fail)
         self._notice(self.silent, ("link", number), lambda: not link.up, change)
         cut = link.cut() if change > 0 else None
         if cut is not None:
             self._void(cut, link)
             link.output.sent(link)
-
-    def _set_out(self, number: int, change: int) -> None:
-        self.out[number] += change
-        self.links[number].up = not self.out[number]
 
     # --- what becomes of tasks
 
@@ -160,12 +158,12 @@ class Breakdowns:
 
     def _wait(self, job: Job, d: int) -> None:
         if self.nodes[d].down:
-            self._lose(job, self.faults.on_crash, Status.CRASH, job.origin)
+            self._nobody_there(job, self.nodes[d])
         else:
             self.nodes[d].send_again(job)
 
     def _nobody_there(self, job: Job, node: FragileNode) -> None:
-        """A message has reached a device where nobody is."""
+        """A message has reached a device where nobody is, or was with one that is no more: its origin has it."""
         self._lose(job, self.faults.on_crash, Status.CRASH, job.origin)
 
     def _lose(self, job: Job, rule: str, status: Status, giver: int) -> None:
@@ -220,9 +218,9 @@ class Breakdowns:
         told = [node.tell() for node in self.nodes]
         fail()
         deaf: list[set[int]] = [set() for _ in self.nodes]
-        for number, link in enumerate(self.links):
+        for link in self.links:
             speaker, listener = link.spec.source, link.spec.target
-            if self.out[number] or self.down[speaker] or self.down[listener]:
+            if not link.up or self.nodes[speaker].down or self.nodes[listener].down:
                 deaf[listener].add(speaker)
         for node, speakers in zip(self.nodes, deaf, strict=True):
             node.deafen(speakers, told)

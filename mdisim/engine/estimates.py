@@ -46,21 +46,15 @@ def mean(first: float, last: int) -> Estimator:
 
 def of_rate(signals: Signals, first_bps: float) -> Estimator:
     """The estimator of a link's rate; `first_bps` counts as the first measurement."""
-    match signals.estimator:
-        case "harmonic":
-            return harmonic(first_bps, signals.estimate_last)
-        case "last":
-            return ewma(first_bps, 1.0)
-        case _:
-            return ewma(first_bps, signals.delay_weight)
+    return _made(signals, first_bps, harmonic)
 
 
 def of_delay(signals: Signals, first_s: float) -> Estimator:
     """The estimator of a link's delay; `first_s` counts as the first measurement."""
-    match signals.estimator:
-        case "harmonic":
-            return mean(first_s, signals.estimate_last)
-        case "last":
-            return ewma(first_s, 1.0)
-        case _:
-            return ewma(first_s, signals.delay_weight)
+    return _made(signals, first_s, mean)
+
+
+def _made(signals: Signals, first: float, of_the_last: Callable[[float, int], Estimator]) -> Estimator:
+    if signals.estimator == "harmonic":
+        return of_the_last(first, signals.estimate_last)
+    return ewma(first, 1.0 if signals.estimator == "last" else signals.delay_weight)

@@ -1,0 +1,47 @@
+"""What commands have in common: options of one meaning everywhere, and checks that come before the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Several options as one decorator; help shows them in this order."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+json_option = click.option("--json", "wants_json", is_flag=True, help="Print a list of objects in SI units.")
+
+
+def plots(what: str) -> Callable[[Command], Command]:
+    """Add the option that draws."""
+    return click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+                        help=f"Draw {what} as well, into a file such as figure.png, .svg or .pdf.")  # fmt: skip
+
+
+def check_plot(plot: Path | None) -> None:
+    """Refuse a figure that could not be drawn or written, before the work is done."""
+    if plot is not None:
+        from mdisim.report import writable
+
+        writable(plot)
+
+
+def free(out: Path, force: bool) -> None:
+    """Refuse before the work what could not be written after it."""
+    if out.exists() and not force:
+        raise click.BadParameter(f"{out} is there already; name another, or say --force", param_hint="--out")
+    if not out.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {out.parent}", param_hint="--out")
