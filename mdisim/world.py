@@ -252,6 +252,11 @@ class World:
         """K, the number of stages and exits."""
         return int(self.stage_s.shape[1])
 
+    @property
+    def stage_cost(self) -> Floats:
+        """The abstract price of each stage at each device, [D, K]: its layers times the device's price of one."""
+        return np.outer([device.layer_cost for device in self.devices], self.layers)
+
     @cached_property
     def link_between(self) -> dict[tuple[int, int], int]:
         """The number of the directed link from one device to another."""
@@ -280,13 +285,14 @@ def service_s(stage_s: float, work: float, jitter: float, head_s: float) -> floa
 def setting(world: World) -> Setting:
     """What a policy may know of a world before the run."""
     D, K = world.stage_s.shape
-    carry = np.full((D, D, K + 1), np.inf)
+    carry, price = np.full((D, D, K + 1), np.inf), np.full((D, D), np.inf)
     for a in range(D):
         for b in range(D):
             if a == b or world.next_hop[a, b] != UNREACHABLE:
                 hops = [world.links[i] for i in world.route(a, b)]
                 carry[a, b] = sum((_transfer_s(link, world) for link in hops), np.zeros(K + 1))
                 carry[a, b] += _packing_s(world) if hops else 0.0
+                price[a, b] = sum(link.offload_cost for link in hops)
     return Setting(
         devices=tuple(d.name for d in world.devices),
         sources=tuple(s.device for s in world.sources),
@@ -295,6 +301,8 @@ def setting(world: World) -> Setting:
         head_s=world.head_s,
         out_bytes=world.out_bytes,
         transfer_s=carry,
+        stage_cost=world.stage_cost,
+        offload_cost=price,
         calibration=world.calibration.outputs,
         features=world.calibration.features,
         holds=np.array([device.holds or (True,) * K for device in world.devices]),

@@ -39,13 +39,14 @@ _pack = Struct("=" + "".join(RECORD[name].char for name in RECORD.names or ())).
 class Job:
     """A sample between birth and end; as a task it needs `stage` next, as a message it travels to `target`.
 
-    A message has its way from `origin` on; a task was given by `sender`, when it needed `held_stage`.
+    A message has its way from `origin` on; a task was given by `sender`, when it needed `held_stage`. The first
+    `passed` exits have let it pass in an earlier pass.
     """
 
     __slots__ = (
         "attempt", "born_s", "bytes_sent", "compute_s", "cost", "device", "energy_j", "exit", "factors",
-        "granted_s", "held_stage", "hops", "index", "origin", "retries", "row", "sample", "score", "seconds",
-        "sender", "since_s", "size_bytes", "source", "stage", "target", "thresholds", "transfer_s", "wait_s",
+        "granted_s", "held_stage", "hops", "index", "origin", "passed", "retries", "row", "sample", "score",
+        "seconds", "sender", "since_s", "size_bytes", "source", "stage", "target", "thresholds", "transfer_s", "wait_s",
         "wire_bytes",
     )  # fmt: skip
 
@@ -72,7 +73,7 @@ class Job:
         self.bytes_sent = self.cost = self.energy_j = 0.0
         self.hops = self.retries = self.attempt = 0
         self.sender = NOBODY
-        self.held_stage = 0
+        self.held_stage = self.passed = 0
         self.score = 0.0
 
 

@@ -6,7 +6,10 @@ import numpy as np
 
 from mdisim.policies.policy import Policy
 from mdisim.policies.scores import Floats
+from mdisim.policies.views import Seen
 from mdisim.world import World
+
+NOTHING = np.zeros(0)
 
 
 class Tables:
@@ -16,6 +19,8 @@ class Tables:
         given = world.samples.outputs
         self.outputs = given if policy.calibration is None else policy.calibration.calibrated(given)
         self.scores = _columns(policy.score.score(self.outputs))
+        features = world.samples.features
+        self.features = features if policy.sight is None else policy.sight.seen(self.outputs, features)
         self.work = None if world.samples.work is None else _columns(world.samples.work)
         self.size = None if world.samples.size is None else _columns(world.samples.size)
         self.out_bytes = [float(b) for b in world.out_bytes]
@@ -25,6 +30,11 @@ class Tables:
         """What must travel for a task that needs this stage next: the input, or the last feature map."""
         size_bytes = self.out_bytes[stage]
         return size_bytes if self.size is None else size_bytes * self.size[stage][sample]
+
+    def seen(self, sample: int) -> Seen:
+        """What a router sees of a sample."""
+        features = NOTHING if self.features is None else self.features[sample]
+        return Seen(features, self.bytes_at(0, sample))
 
 
 def _columns(matrix: Floats) -> list[memoryview[float]]:

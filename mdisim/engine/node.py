@@ -67,7 +67,7 @@ class Node:
         self.conserving, self.label_bytes = world.work_conserving, world.label_bytes
         self.stage_s = [float(s) for s in world.stage_s[number]]
         self.head_s = [self._heads_s(row, [float(h) for h in world.head_s[number]]) for row in policy.plan]
-        self.stage_cost = [float(layers) * spec.layer_cost for layers in world.layers]
+        self.stage_cost = [float(cost) for cost in world.stage_cost[number]]
         self.sources = [source.device for source in world.sources]
         self.told = [self._stamped(policy.knobs)] * len(self.sources)
         self.turn(policy.knobs)
@@ -117,7 +117,7 @@ class Node:
             self.stage_s[k],
             1.0 if work is None else work[k][job.sample],
             1.0 if job.factors is None else job.factors[k],
-            self.head_s[job.row][k],
+            self.head_s[job.row][k] if k >= job.passed else 0.0,
         )
         if self.speed is not None:
             seconds = self.speed.finish_s(now, seconds) - now
@@ -265,6 +265,10 @@ class Node:
         """The neighbours that may run this stage, as last heard of, with this device's own measurements."""
         links = self.output.links.items()
         return tuple([self._peer(number, link) for number, link in links if link.receiver.holds[stage]])
+
+    def everyone(self) -> tuple[Peer, ...]:
+        """All neighbours, as last heard of, with this device's own measurements."""
+        return tuple([self._peer(number, link) for number, link in self.output.links.items()])
 
     def _peer(self, number: int, link: Link) -> Peer:
         there = link.receiver

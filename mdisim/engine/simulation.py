@@ -119,6 +119,8 @@ class Simulation:
         self.sources[job.source].ended(job, status)
 
     def _restart(self, job: Job) -> None:
+        """From stage 0 again; what the exits so far have said is known, and they are not asked twice."""
+        job.passed = max(job.passed, job.stage)
         job.stage = 0
         self.anew(job)
 

@@ -13,8 +13,7 @@ from mdisim.engine.node import Node, RuleError
 from mdisim.engine.streams import Feed
 from mdisim.policies.policy import Policy
 from mdisim.policies.protocols import Picks
-from mdisim.policies.scores import Floats
-from mdisim.policies.views import Seen
+from mdisim.policies.views import Outcome
 from mdisim.world import World
 
 
@@ -36,7 +35,6 @@ class Source:
         self.live, self.end = live, end
         self.arrivals = arrivals = world.sources[number].arrivals
         self.closed, self.by_policy = arrivals.kind == "closed", arrivals.kind == "policy"
-        self.features = world.samples.features
         self.duration_s = world.window.duration_s
         self.memory = policy.memory.copy()
         self.index = 0
@@ -93,9 +91,8 @@ class Source:
 
     def _picked(self, job: Job, rule: Picks) -> int:
         node = self.node
-        features = np.zeros(0) if self.features is None else self.features[job.sample]
-        seen = Seen(features, node.tables.bytes_at(0, job.sample))
-        row = rule.picks(node.here(0), seen, node.knobs, self.memory, node.rng)
+        seen = node.tables.seen(job.sample)
+        row = rule.picks(node.here(0), node.everyone(), seen, node.knobs, self.memory, node.rng)
         if not 0 <= row < len(node.stamps):
             raise RuleError(f"{self.policy.name} picks row {row}; its plan has {len(node.stamps)}, counted from 0")
         return row
@@ -109,9 +106,7 @@ class Source:
         if status == Status.ANSWERED:
             self.node.answered += 1
             if self.policy.learns is not None:
-                self.memory = self.policy.learns.learns(
-                    job.row, self._scores(job), self.env.now - job.born_s, job.cost, self.memory
-                )
+                self.memory = self.policy.learns.learns(self._outcome(job), self.memory)
         if self.closed:
             self.owed += 1
             answered, think_s = status == Status.ANSWERED, self.arrivals.think_s
@@ -123,9 +118,16 @@ class Source:
                     Later(self.env, pause_s, self._offer_once)
                 self.owed = 0
 
-    def _scores(self, job: Job) -> Floats:
-        heads = self.policy.plan[job.row].heads
-        table = self.node.tables.scores
-        return np.array(
-            [table[k][job.sample] if head and k <= job.exit else np.nan for k, head in enumerate(heads)]
+    def _outcome(self, job: Job) -> Outcome:
+        tables, K = self.node.tables, len(self.node.stage_s)
+        heads = np.array(self.policy.plan[job.row].heads) & (np.arange(K) <= job.exit)
+        scores = np.array([column[job.sample] for column in tables.scores])
+        return Outcome(
+            job.row,
+            job.exit,
+            np.where(heads, scores, np.nan),
+            np.where(heads, tables.outputs.prediction[job.sample], -1),
+            self.env.now - job.born_s,
+            job.cost,
+            tables.seen(job.sample),
         )

@@ -17,7 +17,7 @@ from mdisim.policies.plan import Row
 from mdisim.policies.policy import Policy, Setting, Signals
 from mdisim.policies.protocols import Memory
 from mdisim.policies.scores import SCORES
-from mdisim.policies.views import Here, Knobs, Load, Seen, pure
+from mdisim.policies.views import Here, Knobs, Load, Peer, Seen, pure
 
 TICK_S = 1e-4  # the shortest control period
 
@@ -77,7 +77,9 @@ class Probes:
     probe: int
     share: float
 
-    def picks(self, here: Here, seen: Seen, knobs: Knobs, memory: Memory, rng: Generator) -> int:
+    def picks(
+        self, here: Here, peers: tuple[Peer, ...], seen: Seen, knobs: Knobs, memory: Memory, rng: Generator
+    ) -> int:
         """Return the row."""
         if self.silent[knobs.row] and rng.random() < self.share:
             return self.probe

@@ -38,6 +38,17 @@ class Signals:
     optimistic: bool = False
 
 
+class Sight(Protocol):
+    """What a router makes of each sample, worked out before the run: distances to pools, say."""
+
+    def seen(self, outputs: Outputs, features: Floats | None) -> Floats:
+        """Return what `picks` sees of each sample, [n, d].
+
+        `features` [n, d'] is what can be known before any layer has run; one that looks at `outputs` [n, K] knows
+        what no router can, and is a bound.
+        """
+
+
 class Calibration(Protocol):
     """What makes a network's confidences trustworthy, fitted before the run."""
 
@@ -51,6 +62,7 @@ class Policy:
 
     `strictly` compares scores with `>` in place of `>=` (MDI-Exit). `controls` names the devices that have
     a controller. `knobs` are what every controller starts with; `memory` is what every source starts with.
+    With a `sight`, a router sees what that makes of the samples in place of their features.
     With a `calibration`, scores, answers and what is logged are those of the calibrated outputs.
     `details` are the parameters it was made with, for the record.
     """
@@ -66,6 +78,7 @@ class Policy:
     score: Score = MaxSoftmax()
     answer: Answer = OwnExit()
     calibration: Calibration | None = field(default=None, compare=False)
+    sight: Sight | None = field(default=None, compare=False)
     strictly: bool = False
     signals: Signals = Signals()
     controls: Literal["sources", "all"] = "sources"
@@ -81,7 +94,9 @@ class Setting:
     `stage_s` and `head_s` are [D, K] seconds, `out_bytes` [K+1]; `transfer_s` [D, D, K+1] is the unloaded time to
     carry each cut from a to b (infinite where no route leads). `calibration` holds the network's outputs on the
     calibration half, `features` [n, d] what a router may see of it; `holds` [D, K] which stages each
-    device may run (None: all); `priorities` are the sources'.
+    device may run (None: all); `priorities` are the sources'. In abstract units,
+    `stage_cost` [D, K] is the price of a stage's layers, and `offload_cost` [D, D] that of sending a task from a to b
+    (infinite where no route leads).
     """
 
     devices: tuple[str, ...]
@@ -91,6 +106,8 @@ class Setting:
     head_s: Floats
     out_bytes: Floats
     transfer_s: Floats
+    stage_cost: Floats
+    offload_cost: Floats
     calibration: Outputs
     features: Floats | None = None
     holds: NDArray[np.bool_] | None = None

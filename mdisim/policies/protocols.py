@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from mdisim.policies.views import Here, Knobs, Load, Peer, Place, Seen, Task
+from mdisim.policies.views import Here, Knobs, Load, Outcome, Peer, Place, Seen, Task
 
 Memory = NDArray[np.float64]
 
@@ -27,8 +27,10 @@ class Admits(Protocol):
 class Picks(Protocol):
     """Asked when a sample is born: which row of the plan table it carries."""
 
-    def picks(self, here: Here, seen: Seen, knobs: Knobs, memory: Memory, rng: Generator) -> int:
-        """Return the row."""
+    def picks(
+        self, here: Here, peers: tuple[Peer, ...], seen: Seen, knobs: Knobs, memory: Memory, rng: Generator
+    ) -> int:
+        """Return the row; `peers` are all neighbours, as last heard of."""
 
 
 class Where(Protocol):
@@ -58,5 +60,5 @@ class Turns(Protocol):
 class Learns(Protocol):
     """Asked when a label is back at the source."""
 
-    def learns(self, row: int, scores: NDArray[np.float64], delay_s: float, cost: float, memory: Memory) -> Memory:
-        """Return the new memory; `scores` [K] holds NaN where an exit was not evaluated."""
+    def learns(self, outcome: Outcome, memory: Memory) -> Memory:
+        """Return the new memory; the one handed in may be changed and returned."""

@@ -112,10 +112,29 @@ class Knobs(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What a router may see of a sample before any layer has run: features [d], and the input's bytes."""
+    """What a router sees of a sample before any layer has run: features [d], and the input's bytes.
+
+    Where the policy has a `sight`, the features are what that made of the sample before the run.
+    """
 
     features: NDArray[np.float64]
     input_bytes: float
+
+
+class Outcome(NamedTuple):
+    """What a source knows of a sample when its label is back: all but whether it is right.
+
+    `exit` is where it stopped, from 0; `scores` [K] and `predictions` [K] are those of the exits evaluated,
+    NaN and -1 elsewhere; `cost` is in the abstract units of layers and offloads.
+    """
+
+    row: int
+    exit: int
+    scores: NDArray[np.float64]
+    predictions: NDArray[np.int64]
+    delay_s: float
+    cost: float
+    seen: Seen
 
 
 def pure(function: F) -> F:

@@ -22,6 +22,7 @@ from mdisim.policies import (
     Knobs,
     Load,
     MdiExit,
+    Outcome,
     Peer,
     Place,
     Policy,
@@ -63,7 +64,9 @@ class SendsTo:
 class ByFeature:
     """The row is the sample's first feature."""
 
-    def picks(self, here: Here, seen: Seen, knobs: Knobs, memory: np.ndarray, rng: Generator) -> int:
+    def picks(
+        self, here: Here, peers: tuple[Peer, ...], seen: Seen, knobs: Knobs, memory: np.ndarray, rng: Generator
+    ) -> int:
         return int(seen.features[0])
 
 
@@ -316,10 +319,10 @@ def test_memory_goes_in_and_comes_out() -> None:
     seen: list[list[float]] = []
 
     class Noting:
-        def learns(
-            self, row: int, scores: np.ndarray, delay_s: float, cost: float, memory: np.ndarray
-        ) -> np.ndarray:
-            learnt = memory + np.array([1.0, delay_s, cost, np.isfinite(scores).sum()])
+        def learns(self, outcome: Outcome, memory: np.ndarray) -> np.ndarray:
+            known = np.isfinite(outcome.scores)
+            assert ((outcome.predictions >= 0) == known).all()
+            learnt = memory + np.array([1.0, outcome.delay_s, outcome.cost, known.sum()])
             seen.append(learnt.tolist())
             return learnt
 
@@ -359,7 +362,9 @@ def test_a_new_threshold_is_stamped_or_heard(announce: str, gossip_s: float, exi
 class Picks:
     row: int
 
-    def picks(self, here: Here, seen: Seen, knobs: Knobs, memory: np.ndarray, rng: Generator) -> int:
+    def picks(
+        self, here: Here, peers: tuple[Peer, ...], seen: Seen, knobs: Knobs, memory: np.ndarray, rng: Generator
+    ) -> int:
         return self.row
 
 

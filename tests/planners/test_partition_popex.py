@@ -53,7 +53,9 @@ def test_the_rules_would_compile():
 def test_probes_go_only_while_nothing_is_sent():
     never = Probes((True, False), 7, 0.0)
     always = Probes((True, False), 7, 1.0)
-    rows = [rule.picks(None, None, Knobs((), 1.0, row), None, rng()) for rule in (never, always) for row in (0, 1)]
+    rows = [
+        rule.picks(None, (), None, Knobs((), 1.0, row), None, rng()) for rule in (never, always) for row in (0, 1)
+    ]
     assert rows == [0, 1, 7, 1]
 
 
