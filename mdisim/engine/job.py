@@ -46,8 +46,8 @@ class Job:
     __slots__ = (
         "attempt", "born_s", "bytes_sent", "compute_s", "cost", "device", "energy_j", "exit", "factors",
         "granted_s", "held_stage", "hops", "index", "origin", "passed", "retries", "row", "sample", "score",
-        "seconds", "sender", "since_s", "size_bytes", "source", "stage", "target", "thresholds", "transfer_s", "wait_s",
-        "wire_bytes",
+        "seconds", "sender", "since_s", "size_bytes", "source", "stage", "target", "thresholds", "transfer_s",
+        "wait_s", "wire_bytes",
     )  # fmt: skip
 
     since_s: float

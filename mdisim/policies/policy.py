@@ -95,8 +95,8 @@ class Setting:
     carry each cut from a to b (infinite where no route leads). `calibration` holds the network's outputs on the
     calibration half, `features` [n, d] what a router may see of it; `holds` [D, K] which stages each
     device may run (None: all); `priorities` are the sources'. In abstract units,
-    `stage_cost` [D, K] is the price of a stage's layers, and `offload_cost` [D, D] that of sending a task from a to b
-    (infinite where no route leads).
+    `stage_cost` [D, K] is the price of a stage's layers, and `offload_cost` [D, D] that of sending a task from a
+    to b (infinite where no route leads).
     """
 
     devices: tuple[str, ...]
