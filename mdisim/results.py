@@ -65,7 +65,8 @@ class Run:
     `sources`: one row each; busy times, bytes and energy within [warmup_s, duration_s). `rates`: what traces
     made of links over time, the mean rate since the row before. `faults`: what failed, from when to when.
     `n_exits` is K. `parameters` are the policy's. `traces` names the traces, with their digests. `origin` is
-    None where the world was built by hand.
+    None where the world was built by hand. `events`, if they were recorded: one row a service of a stage at a
+    device or a transmission over a link (`stage` 0 for an answer), with its `task`, a row number of `tasks`.
     """
 
     tasks: pd.DataFrame
@@ -85,6 +86,7 @@ class Run:
     profile_digest: str = ""
     traces: Mapping[str, str] = field(default_factory=dict)
     origin: Origin | None = None
+    events: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
         """Say what was run, and how many samples were offered."""
@@ -116,6 +118,8 @@ class Run:
         with writing(directory, self.identity, facts, force) as folder:
             for name in TABLES:
                 write_table(getattr(self, name), folder / f"{name}.parquet")
+            if self.events is not None:
+                write_table(self.events, folder / "events.parquet")
             write_json(self.summary(), folder / "summary.json")
             if self.origin:
                 self.origin.write(folder)
@@ -131,6 +135,8 @@ class Run:
         with reading(folder):
             parts: dict[str, Any] = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
             parts |= {name: facts[name] for name in FACTS}
+            if (folder / "events.parquet").exists():
+                parts["events"] = pd.read_parquet(folder / "events.parquet")
             return cls(**parts, origin=Origin.read(facts, folder))
 
 

@@ -18,13 +18,15 @@ def _silent(_: float) -> None:
     """Report no progress."""
 
 
-def run(world: World, policy: Policy, seed: int, progress: Callable[[float], None] = _silent) -> Run:
+def run(
+    world: World, policy: Policy, seed: int, progress: Callable[[float], None] = _silent, record: bool = False
+) -> Run:
     """Simulate a policy in a world.
 
     `seed` spawns the named streams of random numbers; `progress` is called with the simulated time in seconds,
-    a few hundred times. The same world, policy, seed and version give the same tables, byte for byte. A
-    RuleError says that a rule answered something impossible.
+    a few hundred times. With `record` the Run has `events`, too. The same world, policy, seed and version give the
+    same tables, byte for byte. A RuleError says that a rule answered something impossible.
     """
-    simulation = Simulation(world, policy, seed, progress)
+    simulation = Simulation(world, policy, seed, progress, record)
     simulation.run()
     return tables(simulation, seed)

@@ -21,6 +21,7 @@ from mdisim.engine.later import Later
 from mdisim.engine.links import Link, Output
 from mdisim.engine.lookup import Tables
 from mdisim.engine.node import Node, RuleError
+from mdisim.engine.recorder import Recorder
 from mdisim.engine.source import Source
 from mdisim.engine.streams import Feed, stream
 from mdisim.policies.policy import Policy
@@ -43,7 +44,9 @@ class Totals(NamedTuple):
 class Simulation:
     """The model of one run. Nothing of it outlives the run, and nothing is shared with another."""
 
-    def __init__(self, world: World, policy: Policy, seed: int, progress: Callable[[float], None]) -> None:
+    def __init__(
+        self, world: World, policy: Policy, seed: int, progress: Callable[[float], None], record: bool = False
+    ) -> None:
         self.world, self.policy, self.progress = world, policy, progress
         self._check_plan()
         self.env = env = Environment()
@@ -66,6 +69,7 @@ class Simulation:
             Source(env, world, policy, self.nodes[spec.device], Feed(world, s, seed), s, self.live, self.end)
             for s, spec in enumerate(world.sources)
         ]
+        self.recorder = Recorder(self) if record else None
         everywhere = policy.controls == "all"
         self.controlled = {d for d, node in enumerate(self.nodes) if everywhere or d in node.sources}
         self.before = self.totals()

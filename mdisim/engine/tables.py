@@ -13,6 +13,7 @@ from mdisim.results import STATUSES, Run
 from mdisim.world import ConstantRate, Link, Rate, World
 
 if TYPE_CHECKING:
+    from mdisim.engine.recorder import Recorder
     from mdisim.engine.simulation import Simulation
 
 TIMELINE = (
@@ -43,6 +44,35 @@ def tables(simulation: Simulation, seed: int) -> Run:
         profile=world.profile,
         profile_digest=world.profile_digest,
         traces=dict(world.traces),
+        events=None if simulation.recorder is None else _events(simulation, simulation.recorder),
+    )
+
+
+def _order(columns: NDArray[np.void]) -> NDArray[np.int32]:
+    """The samples by time of birth."""
+    return np.lexsort((columns["index"], columns["source"], columns["born_s"])).astype(np.int32)
+
+
+def _events(simulation: Simulation, recorder: Recorder) -> pd.DataFrame:
+    """One row a service or a transmission, by its start; `task` is the row of the sample in `tasks`."""
+    world = simulation.world
+    columns = np.frombuffer(simulation.log.tasks, dtype=RECORD)
+    order = _order(columns)
+    rows = {(int(columns["source"][i]), int(columns["index"][i])): row for row, i in enumerate(order)}
+    found = sorted(recorder.slices, key=lambda one: (one.start_s, one.end_s, one.source, one.index))
+    ends = [f"{world.devices[link.source].name} -> {world.devices[link.target].name}" for link in world.links]
+    return pd.DataFrame(
+        {
+            "task": np.array([rows[one.source, one.index] for one in found], dtype=np.int64),
+            "kind": _named(np.array([int(one.link >= 0) for one in found]), ["compute", "send"]),
+            "device": _named(np.array([one.device for one in found]), [d.name for d in world.devices]),
+            "link": _named(np.array([one.link for one in found]), ends),
+            "stage": np.array([one.stage + 1 for one in found], dtype=np.int64),
+            "start_s": np.array([one.start_s for one in found], dtype=float),
+            "end_s": np.array([one.end_s for one in found], dtype=float),
+            "bytes_sent": np.array([one.bytes_sent for one in found], dtype=float),
+            "cut": np.array([one.cut for one in found], dtype=bool),
+        }
     )
 
 
@@ -50,7 +80,7 @@ def _tasks(simulation: Simulation) -> pd.DataFrame:
     """One row a sample offered, by time of birth; column by column, so that memory stays low."""
     world = simulation.world
     columns = np.frombuffer(simulation.log.tasks, dtype=RECORD)
-    order = np.lexsort((columns["index"], columns["source"], columns["born_s"])).astype(np.int32)
+    order = _order(columns)
     done: dict[str, object] = {}
     names = [d.name for d in world.devices]
     for name in ("sample", "row", "born_s", "done_s"):
