@@ -26,7 +26,7 @@ class Slice(NamedTuple):
     """
 
     source: int
-    index: int
+    number: int
     device: int
     link: int
     stage: int

@@ -59,11 +59,11 @@ def _events(simulation: Simulation, recorder: Recorder) -> pd.DataFrame:
     columns = np.frombuffer(simulation.log.tasks, dtype=RECORD)
     order = _order(columns)
     rows = {(int(columns["source"][i]), int(columns["index"][i])): row for row, i in enumerate(order)}
-    found = sorted(recorder.slices, key=lambda one: (one.start_s, one.end_s, one.source, one.index))
+    found = sorted(recorder.slices, key=lambda one: (one.start_s, one.end_s, one.source, one.number))
     ends = [f"{world.devices[link.source].name} -> {world.devices[link.target].name}" for link in world.links]
     return pd.DataFrame(
         {
-            "task": np.array([rows[one.source, one.index] for one in found], dtype=np.int64),
+            "task": np.array([rows[one.source, one.number] for one in found], dtype=np.int64),
             "kind": _named(np.array([int(one.link >= 0) for one in found]), ["compute", "send"]),
             "device": _named(np.array([one.device for one in found]), [d.name for d in world.devices]),
             "link": _named(np.array([one.link for one in found]), ends),
