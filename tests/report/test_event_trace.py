@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def test_every_slice_is_an_event_of_the_run(run: Run, events: list[dict[str, Any
 
 
 def test_a_sample_ends_when_the_table_says(run: Run, events: list[dict[str, Any]]) -> None:
-    """The slices of an answered sample add up to its compute time, and its span is its life, to the microsecond."""
+    """The slices of an answered sample add up to its compute time, and its span is its life."""
     answered = run.tasks[run.tasks["status"] == "answered"]
     compute = defaultdict(float)
     for one in of(events, "X"):
@@ -63,15 +64,15 @@ def test_slices_of_one_thread_do_not_overlap(events: list[dict[str, Any]]) -> No
     assert len(threads) > 5
     for slices in threads.values():
         ordered = sorted(slices)
-        assert all(b[0] >= a[1] - 1e-6 for a, b in zip(ordered, ordered[1:], strict=False))
+        assert all(b[0] >= a[1] - 1e-6 for a, b in pairwise(ordered))
     assert not {tid for _, tid in threads} & {pid for pid, _ in threads}
 
 
 def test_arrows_join_two_slices(events: list[dict[str, Any]]) -> None:
     places = {(one["pid"], one["tid"], one["ts"]) for one in of(events, "X")}
     begins, ends = of(events, "s"), of(events, "f")
-    assert [one["id"] for one in begins] == [one["id"] for one in ends] == list(range(len(begins)))
-    assert begins
+    assert [one["id"] for one in begins] == [one["id"] for one in ends]
+    assert len({one["id"] for one in begins}) == len(begins) > 0
     for one in begins + ends:
         assert (one["pid"], one["tid"], one["ts"]) in places
     assert all(a["ts"] <= b["ts"] for a, b in zip(begins, ends, strict=True))
