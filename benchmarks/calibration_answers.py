@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 import mdisim
 from mdisim.calibration import closed, outage, stops_at
 from mdisim.calibration.outage import BATCH
-from mdisim.planners.calibrated import CalibratedPartition
+from mdisim.planners.partitions.calibrated import CalibratedPartition
 from mdisim.policies.scores import Outputs
 from mdisim.world import World, setting
 

@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 
-from mdisim.planners.partition import b_alexnet
+from mdisim.planners.partitions.partition import b_alexnet
 from mdisim.report import cuts, look, save
 from mdisim.report.style import page
 

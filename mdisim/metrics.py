@@ -186,31 +186,52 @@ def channel_utilisation(run: Run) -> pd.Series[float]:
 
 
 def bytes_per_sample(run: Run) -> float:
-    """Mean bytes sent for an answered sample: each transfer of task or label, hop by hop."""
+    """Mean bytes sent for an answered sample: each transfer of task or label, hop by hop, headers and all that
+    was lost and sent again included."""
     return _mean(run, "bytes_sent")
 
 
-# --- cost, energy, fairness
+# --- the abstract ledger: layers and offloads; no seconds, bytes or joules
 
 
 def cost_mean(run: Run) -> float:
-    """Mean abstract cost of an answered sample: layers run, by the device's price, and offloads, by the link's."""
+    """Mean abstract cost of an answered sample, in the price of one layer.
+
+    Each stage that was run to its end pays its layers at the price of a layer there; each link that the task
+    went over pays its offload price, so that every hop of a relayed way adds its own. A second pass pays its
+    layers again. Heads, sample by sample factors, waiting, and the way of the label are free.
+    """
     return _mean(run, "cost")
 
 
-def cost_saving(run: Run, all_cloud_cost: float) -> float:
-    """One minus the mean cost over that of a sample which the cloud computes whole (given, same units)."""
-    return 1.0 - _share(cost_mean(run), all_cloud_cost)
+def cost_saving(run: Run, all_cloud_cost: float | None = None) -> float:
+    """One minus the mean cost over that of a sample which the cloud computes whole, in the same unit.
+
+    Left out, that is what the policy says of itself (`all_cloud_cost`, the policies of three tiers); NaN where
+    it does not know.
+    """
+    known = run.parameters.get("all_cloud_cost", np.nan) if all_cloud_cost is None else all_cloud_cost
+    return 1.0 - _share(cost_mean(run), float(known))
+
+
+# --- the physical ledger: energy, beside the seconds and bytes above
 
 
 def energy_per_sample_j(run: Run) -> float:
-    """Mean joules that an answered sample itself caused: busy power while it computed, and its transfers."""
+    """Mean joules that an answered sample itself caused: busy power while it computed, and its transfers.
+
+    Transfers are those of task and label, each bit that was sent at its link's price, on either end together;
+    idle power is nobody's. NaN where a device that computed draws nobody knows how much.
+    """
     return float(run.tasks.loc[answered(run), "energy_j"].mean(skipna=False))
 
 
 def devices_energy_j(run: Run) -> float:
-    """Joules of all devices over the window, idle and busy; transfers are not in it."""
+    """Joules of all devices over the window, idle and busy, whatever for; transfers are not in it."""
     return float(run.devices["energy_j"].sum(skipna=False))
+
+
+# --- fairness
 
 
 def fairness(run: Run) -> float:
@@ -336,6 +357,7 @@ MEASURES: Mapping[str, Callable[[Run], float]] = {
     "queued_mean": lambda run: float(queue_lengths(run)["queue"].sum()),
     "out_queued_mean": lambda run: float(queue_lengths(run)["out_queue"].sum()),
     "cost_mean": cost_mean,
+    "cost_saving": cost_saving,
     "energy_per_sample_j": energy_per_sample_j,
     "devices_energy_j": devices_energy_j,
     "fairness": fairness,

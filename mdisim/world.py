@@ -180,13 +180,15 @@ class Samples:
     """The samples that are offered: the network's outputs, and each one's own compute and byte factors.
 
     `work` [n, K] multiplies stage times, `size` [n, K+1] multiplies bytes (input, then each cut); None means
-    one everywhere. `features` [n, d] are what a router may see.
+    one everywhere. `features` [n, d] are what a router may see. Samples of one `group` [n] belong together, as the
+    phrases of a sentence do: None means that each stands alone.
     """
 
     outputs: Outputs
     work: Floats | None = None
     size: Floats | None = None
     features: Floats | None = None
+    group: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         """The number of samples."""
@@ -305,6 +307,7 @@ def setting(world: World) -> Setting:
         offload_cost=price,
         calibration=world.calibration.outputs,
         features=world.calibration.features,
+        group=world.calibration.group,
         holds=np.array([device.holds or (True,) * K for device in world.devices]),
         priorities=tuple(s.priority for s in world.sources),
     )

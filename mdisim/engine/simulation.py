@@ -142,7 +142,7 @@ class Simulation:
             self.breakdowns.start()
         for source in self.sources:
             source.start()
-        if policy.where or policy.sends or policy.signals.announce == "gossip":
+        if policy.where or policy.sends or policy.picks or policy.signals.announce == "gossip":
             self._every(policy.signals.gossip_s, self._gossip)
         self._every(self.control_s, self._control)
         if window.warmup_s > 0.0:

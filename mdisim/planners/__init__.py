@@ -1,16 +1,28 @@
 """Planners: what runs before a simulation, on the calibration half of a profile and on the world.
 
-They fit, search and lay out; what they give is a policy with a plan. `RECIPES` are all named policies: those of
-`mdisim.policies`, which need no planner, and those that do.
+They fit, search and lay out; what they give is a policy with a plan. `partitions` cut a network between a device
+and the cloud, `tiers` route samples among mobile, edge and cloud, `bandits` learn while they run. `RECIPES` are
+all named policies: those of `mdisim.policies`, which need no planner, and those that do.
 """
 
-from mdisim.planners.calibrated import CalibratedPartition
-from mdisim.planners.partitioned import BranchyNetPartition
-from mdisim.planners.popex import Popex
+from mdisim.planners.bandits.devices import AdaEe, CeeBert, ISplitEe, SplitEe, SplitEeS
+from mdisim.planners.bandits.queues import QueueAware, QueueLinear
+from mdisim.planners.bandits.tiers import CeeBert2, UeeUcb
+from mdisim.planners.partitions.calibrated import CalibratedPartition
+from mdisim.planners.partitions.partitioned import BranchyNetPartition
+from mdisim.planners.partitions.popex import Popex
+from mdisim.planners.tiers.cascades import BeemCascade, Cascade, PatienceCascade
+from mdisim.planners.tiers.dimee import Dimee, RandomPools
+from mdisim.planners.tiers.pooled import OraclePools
+from mdisim.planners.tiers.tiered import AllCloud, AllEdge, AllMobile
 from mdisim.policies.named import RECIPES as PLAIN
 from mdisim.policies.policy import Recipe
 
-PLANNED = (BranchyNetPartition, CalibratedPartition, Popex)
+PLANNED = (
+    AdaEe, AllCloud, AllEdge, AllMobile, BeemCascade, BranchyNetPartition, CalibratedPartition, Cascade, CeeBert,
+    CeeBert2, Dimee, ISplitEe, OraclePools, PatienceCascade, Popex, QueueAware, QueueLinear, RandomPools, SplitEe,
+    SplitEeS, UeeUcb,
+)  # fmt: skip
 RECIPES: dict[str, type[Recipe]] = dict(sorted({**PLAIN, **{recipe.name: recipe for recipe in PLANNED}}.items()))
 
-__all__ = ["RECIPES", "BranchyNetPartition", "CalibratedPartition", "Popex"]
+__all__ = ["RECIPES", *(recipe.__name__ for recipe in PLANNED)]

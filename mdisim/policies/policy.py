@@ -93,10 +93,10 @@ class Setting:
 
     `stage_s` and `head_s` are [D, K] seconds, `out_bytes` [K+1]; `transfer_s` [D, D, K+1] is the unloaded time to
     carry each cut from a to b (infinite where no route leads). `calibration` holds the network's outputs on the
-    calibration half, `features` [n, d] what a router may see of it; `holds` [D, K] which stages each
-    device may run (None: all); `priorities` are the sources'. In abstract units,
-    `stage_cost` [D, K] is the price of a stage's layers, and `offload_cost` [D, D] that of sending a task from a
-    to b (infinite where no route leads).
+    calibration half, `features` [n, d] what a router may see of it, `group` [n] which of its samples belong
+    together; `holds` [D, K] which stages each device may run (None: all); `priorities` are the sources'. In
+    abstract units, `stage_cost` [D, K] is the price of a stage's layers, and `offload_cost` [D, D] that of sending
+    a task from a to b (infinite where no route leads).
     """
 
     devices: tuple[str, ...]
@@ -110,6 +110,7 @@ class Setting:
     offload_cost: Floats
     calibration: Outputs
     features: Floats | None = None
+    group: NDArray[np.int64] | None = None
     holds: NDArray[np.bool_] | None = None
     priorities: tuple[float, ...] = ()
 
@@ -128,7 +129,10 @@ class Setting:
 
 
 class Recipe(Protocol):
-    """A named policy and its parameters: a frozen dataclass that lays out a Policy for a given setting."""
+    """A named policy and its parameters: a frozen dataclass that lays out a Policy for a given setting.
+
+    One that searches long may have a method `need(setting)` besides, which raises what `build` would, and soon.
+    """
 
     def build(self, setting: Setting) -> Policy:
         """Lay out the policy."""

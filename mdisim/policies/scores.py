@@ -103,6 +103,30 @@ class Patience:
 
 
 @dataclass(frozen=True)
+class Beem:
+    """The weighted confidences of the exits that agree with the one before each, added up; 0 where one does not.
+
+    S_k = S_(k-1) + w_k C_k where exits k and k-1 predict the same, else 0, and 0 at the first (BEEM, arXiv
+    2502.00745, as in its authors' code). `weights` [K]; if empty, they grow by `step` from exit to exit, from 0.
+    """
+
+    weights: tuple[float, ...] = ()
+    step: float = 0.1
+
+    def score(self, outputs: Outputs) -> Floats:
+        """Return the sums, [n, K], from 0; a ValueError where there are not as many weights as exits."""
+        n, K = outputs.prediction.shape
+        weights = self.weights or tuple(self.step * k for k in range(K))
+        if len(weights) != K:
+            raise ValueError(f"score 'beem' has {len(weights)} weights for {K} exits; {K}, or none, would do")
+        sums = np.zeros((n, K))
+        for k in range(1, K):
+            same = outputs.prediction[:, k] == outputs.prediction[:, k - 1]
+            sums[:, k] = np.where(same, sums[:, k - 1] + weights[k] * outputs.confidence[:, k], 0.0)
+        return sums
+
+
+@dataclass(frozen=True)
 class Hindsight:
     """One where the exit is right, else zero: what no policy can know. The bound for every criterion."""
 
@@ -142,6 +166,7 @@ SCORES: dict[str, Score] = {
     "certainty": Certainty(),
     "margin": Margin(),
     "patience": Patience(),
+    "beem": Beem(),
     "hindsight": Hindsight(),
 }
 ANSWERS: dict[str, Answer] = {"own-exit": OwnExit(), "most-confident": MostConfident()}

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
-from mdisim.planners.partition import UPLINKS_BPS, Chain, Floats, cuts_over
+from mdisim.planners.partitions.partition import UPLINKS_BPS, Chain, Floats, cuts_over
 from mdisim.report.style import FigureError, axes, beside, line_of, look
 
 RATES_BPS: Floats = np.geomspace(1e5, 1e9, 801)
@@ -28,7 +28,7 @@ def cuts(
     """Draw the best cut of a chain over the rate of the link, one line for each device.
 
     A device takes `slower` times as long as the chain's own: gamma, where that is as fast as the cloud. The cuts
-    are those of `mdisim.planners.partition.best_cuts`, from the input at the bottom to all layers on the device
+    are those of `mdisim.planners.partitions.partition.best_cuts`, from the input at the bottom to all layers on the device
     at the top; lines at the same cut are drawn a little apart. `marks_bps` are rates with a name, shown as
     vertical lines where they are within `rates_bps` [bit/s, rising]. Returns the axes. Raises a FigureError
     without rates or devices, and where rates do not rise.

@@ -170,6 +170,7 @@ def _samples(half: Profile) -> world.Samples:
         work=half.work,
         size=half.size,
         features=None if half.features is None else half.features.astype(np.float64),
+        group=None if half.group is None else half.group.astype(np.int64),
     )
 
 

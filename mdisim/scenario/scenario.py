@@ -146,12 +146,13 @@ class Scenario:
         return recipe
 
     def _misfits(self) -> list[Finding]:
-        """Lay out every policy in this world: what does not fit it is found before the run."""
+        """Try every policy in this world: what does not fit it is found before the run."""
         known = setting(self.build())
         found: dict[str, Finding] = {}  # by message: compared policies share faults with the scenario's own
         for path, policy in checks.policies(dict(self.spec)):
             try:
-                self._recipe(policy, "").build(known)
+                recipe = self._recipe(policy, "")
+                getattr(recipe, "need", recipe.build)(known)
             except ValueError as error:
                 named = str(error).split(" ", 1)[0]
                 found.setdefault(str(error), Finding((*path, named), str(error)))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mdisim.planners.partition import (
+from mdisim.planners.partitions.partition import (
     UPLINKS_BPS,
     Chain,
     PartitionError,

@@ -5,8 +5,8 @@ import pytest
 from partition_worlds import OUTPUTS, two
 
 from mdisim.engine import run
-from mdisim.planners.partition import PartitionError
-from mdisim.planners.popex import NearestRate, Popex, Probes, most_accurate, nearest, straight
+from mdisim.planners.partitions.partition import PartitionError
+from mdisim.planners.partitions.popex import NearestRate, Popex, Probes, most_accurate, nearest, straight
 from mdisim.policies import Knobs, Load, check
 from mdisim.traces import Trace
 from mdisim.world import Arrivals, setting

@@ -8,8 +8,8 @@ from partition_worlds import ALONE, OUTPUTS, two
 from worlds import drawn, line
 
 from mdisim.engine import run
-from mdisim.planners.partition import PartitionError, expected_s
-from mdisim.planners.partitioned import BranchyNetPartition, chain_of, way_of
+from mdisim.planners.partitions.partition import PartitionError, expected_s
+from mdisim.planners.partitions.partitioned import BranchyNetPartition, chain_of, way_of
 from mdisim.policies import FREE
 from mdisim.world import Packing, setting
 

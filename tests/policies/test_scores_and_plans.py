@@ -25,7 +25,7 @@ from mdisim.policies import (
     parameters,
     row,
 )
-from mdisim.policies.scores import softmax
+from mdisim.policies.scores import Beem, softmax
 from mdisim.world import setting
 
 PREDICTION = np.array([[0, 0, 1, 1], [2, 2, 2, 2], [0, 1, 0, 1]])
@@ -42,6 +42,18 @@ def test_scores_from_tables() -> None:
     assert SCORES["max-softmax"].score(OUTPUTS) is CONFIDENCE
     np.testing.assert_array_equal(SCORES["patience"].score(OUTPUTS), [[1, 2, 1, 2], [1, 2, 3, 4], [1, 1, 1, 1]])
     np.testing.assert_array_equal(SCORES["hindsight"].score(OUTPUTS), [[0, 0, 1, 1], [1, 1, 1, 1], [1, 0, 1, 0]])
+
+
+def test_beem_adds_up_what_agrees() -> None:
+    """Weights 0, 0.1, 0.2, 0.3 from exit to exit, or given; a disagreement sets the sum back to 0."""
+    agree = [0.1 * 0.8, 0.1 * 0.8 + 0.2 * 0.7, 0.1 * 0.8 + 0.2 * 0.7 + 0.3 * 0.6]
+    expected = [[0, 0.1 * 0.4, 0, 0.3 * 0.6], [0, *agree], [0, 0, 0, 0]]
+    np.testing.assert_allclose(SCORES["beem"].score(OUTPUTS), expected)
+    np.testing.assert_allclose(Beem(step=0.4).score(OUTPUTS), 4 * np.array(expected))
+    given = Beem((9.0, 0.5, 0.6, 0.7)).score(OUTPUTS)
+    np.testing.assert_allclose(given[0], [0, 0.5 * 0.4, 0, 0.7 * 0.6])
+    with pytest.raises(ValueError, match="'beem' has 2 weights for 4 exits; 4, or none, would do"):
+        Beem((0.1, 0.2)).score(OUTPUTS)
 
 
 def test_scores_from_logits() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mdisim.planners.partition import b_alexnet, cuts_over
+from mdisim.planners.partitions.partition import b_alexnet, cuts_over
 from mdisim.report.partitions import APART, cuts
 from mdisim.report.style import FigureError, page
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from plain_scenario import TEXT
 
@@ -27,6 +28,27 @@ def made_up(name, n):
     return replace(made, costs={"native": made.costs["native"], "mobilenetv2-224": made.costs["native"]})
 
 
+def made_up_text(name, n):
+    """Six exits of a text network, as it is and at BERT-base's size; each text with its length and features."""
+    kinds = {"mobile": 1.0, "mobile-100": 0.3, "edge": 0.03, "cloud": 0.006}
+    sizes = {"native": (0.0015, 18432, 1), "bert-128": (0.12, 393216, 2)}
+    tables = {
+        table: replace(
+            profiles.stated_costs(6, stage_s=seconds, out_bytes=(512, *[state] * 5, 0), kinds=kinds),
+            layers=np.full(6, layers),
+        )
+        for table, (seconds, state, layers) in sizes.items()
+    }
+    accuracy = (0.7, 0.75, 0.8, 0.85, 0.87, 0.9)
+    made = profiles.synthesise(
+        n=n, exits=6, accuracy=accuracy, classes=2, stage_s=1, out_bytes=0, seed=2, name=name
+    )
+    length = np.random.default_rng(3).uniform(0.2, 3.0, (n, 1))
+    return replace(
+        made, costs=tables, work=np.tile(length, 6), size=np.tile(length, 7), features=np.tile(length, 4)
+    )
+
+
 @pytest.fixture(scope="session")
 def tiny():
     return made_up("cifar10-mobilenetv2", 60)
@@ -34,8 +56,12 @@ def tiny():
 
 @pytest.fixture(scope="session")
 def others():
-    """Profiles of which policies need more samples."""
-    return {name: made_up(name, 4000) for name in ("cifar10-overconfident",)}
+    """Profiles of which policies need more samples, or what a router may see."""
+    made = {name: made_up(name, 4000) for name in ("cifar10-overconfident", "fashion-mnist-mobilenetv2")}
+    images = made["fashion-mnist-mobilenetv2"]
+    seen = np.random.default_rng(1).normal(size=(images.n, 8))
+    made[images.name] = replace(images, features=seen)
+    return made | {name: made_up_text(name, 2000) for name in ("sst2-minilm6",)}
 
 
 @pytest.fixture(autouse=True)

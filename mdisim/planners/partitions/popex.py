@@ -10,8 +10,8 @@ import numpy as np
 from annotated_types import Ge, Gt, Interval
 from numpy.random import Generator
 
-from mdisim.planners.partition import Floats, PartitionError, best_cuts, expected_s
-from mdisim.planners.partitioned import Partitioned, Tiers, accuracies, chain_of, possible, row_of
+from mdisim.planners.partitions.partition import Floats, PartitionError, best_cuts, expected_s
+from mdisim.planners.partitions.partitioned import Partitioned, Tiers, accuracies, chain_of, possible, row_of
 from mdisim.policies.parameters import Meaning
 from mdisim.policies.plan import Row
 from mdisim.policies.policy import Policy, Setting, Signals

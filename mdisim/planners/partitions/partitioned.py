@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mdisim.planners.partition import Chain, Floats, PartitionError, expected_s, leaving, shortest_cut
+from mdisim.planners.partitions.partition import Chain, Floats, PartitionError, expected_s, leaving, shortest_cut
 from mdisim.policies.parameters import Meaning
 from mdisim.policies.plan import Row
 from mdisim.policies.policy import Policy, Setting

@@ -1,0 +1,238 @@
+"""Cascades over three tiers: the mobile computes, and what its exits are not sure of goes on to edge and cloud.
+
+The rivals of DIMEE that decide after computing. `cascade` asks the confidence (two thresholds, as in the 3/6/12
+notebook of CeeBERT's authors, arXiv 2405.15039), `patience` how many exits in a row agree (PABEE, W. Zhou et al.,
+NeurIPS 2020, arXiv 2006.04152), `beem` how sure those are that agree (BEEM, arXiv 2502.00745). Thresholds left out
+are planned on the calibration half: the largest saving that keeps the drop of accuracy within a budget. That
+search is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, nan
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt, Interval, Le
+
+from mdisim.planners.tiers.chains import FORWARD, Chain, Forward, chain_row, need_chain, rule_of, stop_costs
+from mdisim.planners.tiers.prefixes import EDGE, MOBILE, Prefixes, Tiered, TierError
+from mdisim.planners.tiers.thresholds import Budget, Planned, Shown, best_one, best_pair
+from mdisim.policies.parameters import Meaning
+from mdisim.policies.policy import Policy, Setting
+from mdisim.policies.scores import SCORES, Beem, Score
+
+TRIED = 100  # quantiles of a score that are tried as thresholds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chained(Tiered):
+    """Three tiers, each of which goes on where the one before was not sure."""
+
+    forward: Annotated[Forward, Meaning(FORWARD)] = "hidden"
+
+    def chain(self, setting: Setting) -> tuple[Prefixes, Chain]:
+        """The tiers, and how far each computes; a TierError where they do not fit."""
+        prefixes = self.prefixes(setting)
+        chain = Chain(prefixes.devices, tuple(last + 1 for last in prefixes.exits))
+        need_chain(self.name, setting, chain, self.forward)
+        return prefixes, chain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cascading(Chained):
+    """What all cascades with fixed thresholds have in common."""
+
+    drop_budget: Annotated[
+        float,
+        Interval(ge=0, le=1),
+        Meaning("accuracy that planned thresholds may lose against the cloud, on the calibration half", "share"),
+    ] = 0.003
+    budget_confidence: Annotated[
+        float | None,
+        Interval(gt=0.5, lt=1),
+        Meaning(
+            "how surely they keep it: by an upper bound of what is lost; by its estimate if left out", "share"
+        ),
+    ] = None
+
+    def need(self, setting: Setting) -> None:
+        """Raise what `build` would, without the search."""
+        self.chain(setting)
+        if self.plans():
+            self.shown(setting, SCORES["max-softmax"])
+
+    def plans(self) -> bool:
+        """Whether anything is left to the calibration half."""
+        return True
+
+    def budget(self) -> Budget:
+        """What planned thresholds must keep."""
+        return Budget(self.drop_budget, self.budget_confidence)
+
+    def shown(self, setting: Setting, score: Score) -> Shown:
+        """What the calibration half shows; a TierError where it is empty."""
+        outputs = setting.calibration
+        if not len(outputs.label):
+            raise TierError(
+                f"{self.name} plans on the calibration half, which is empty: give thresholds, or take a profile "
+                "with a calibration half"
+            )
+        _, chain = self.chain(setting)
+        right = outputs.prediction == outputs.label[:, None]
+        return Shown(score.score(outputs), right, stop_costs(setting, chain, self.forward))
+
+    def laid_out(
+        self,
+        setting: Setting,
+        score: Score,
+        thresholds: Sequence[float],
+        heads: Sequence[bool],
+        chosen: Planned | tuple[float, ...],
+    ) -> Policy:
+        """The policy of one row; `chosen` are the thresholds as they were planned, or given."""
+        _, chain = self.chain(setting)
+        return Policy(
+            self.name,
+            (chain_row(chain, thresholds, heads, self.forward),),
+            where=rule_of((chain,), self.forward),
+            score=score,
+            details=self.details(setting) | self._found(setting, chosen),
+        )
+
+    def of_one(self, setting: Setting, score: Score, chosen: Planned | tuple[float, ...]) -> Policy:
+        """The policy of one threshold for all exits."""
+        (threshold,) = chosen.thresholds if isinstance(chosen, Planned) else chosen
+        K = setting.n_exits
+        return self.laid_out(setting, score, (threshold,) * K, (True,) * K, chosen)
+
+    def _found(self, setting: Setting, chosen: Planned | tuple[float, ...]) -> dict[str, Any]:
+        if not isinstance(chosen, Planned):
+            return {"thresholds": list(chosen)}
+        whole = self.details(setting)["all_cloud_cost"]
+        return {
+            "thresholds": list(chosen.thresholds),
+            "calibration_saving": 1.0 - chosen.cost / whole if whole else nan,
+            "calibration_drop": chosen.drop,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cascade(Cascading):
+    """A sample leaves at the mobile's exit if its score reaches alpha, at the edge's if it reaches beta.
+
+    Else the cloud answers. The pools of DIMEE are cut by the same two thresholds, and with perfect routing, equal
+    layer prices and additive hops both cost the same. A threshold left out is planned: all values of a grid of
+    `grid`, and never leaving early, are tried.
+    """
+
+    name: ClassVar[str] = "cascade"
+
+    alpha: Annotated[
+        float | None, Interval(ge=0, le=1), Meaning("leave at the mobile from this score on; planned if left out",
+                                                    "score")
+    ] = None  # fmt: skip
+    beta: Annotated[
+        float | None, Interval(ge=0, le=1), Meaning("leave at the edge from this score on; planned if left out",
+                                                    "score")
+    ] = None  # fmt: skip
+    exits: Annotated[
+        Literal["tiers", "all"],
+        Meaning("which are asked: the last exit of mobile and edge, or every exit there; in the cloud the last"),
+    ] = "tiers"
+    score: Annotated[
+        Literal["max-softmax", "certainty", "margin"], Meaning("what is compared with the thresholds")
+    ] = "max-softmax"
+    grid: Annotated[float, Gt(0), Le(0.5), Meaning("step of the thresholds tried", "score")] = 0.01
+
+    def plans(self) -> bool:
+        """Whether a threshold is left out."""
+        return self.alpha is None or self.beta is None
+
+    def build(self, setting: Setting) -> Policy:
+        """Plan what is left out, and lay out; a ValueError where the tiers or the profile do not allow it."""
+        prefixes, _ = self.chain(setting)
+        score, K = SCORES[self.score], setting.n_exits
+        mobile, edge = prefixes.exits[MOBILE], prefixes.exits[EDGE]
+        asked = (range(mobile + 1), range(mobile + 1, edge + 1)) if self.exits == "all" else ((mobile,), (edge,))
+        chosen: Planned | tuple[float, ...]
+        if self.alpha is not None and self.beta is not None:
+            chosen = alpha, beta = self.alpha, self.beta
+        else:
+            grid = (*np.arange(0.0, 1.0 + self.grid / 2, self.grid).tolist(), inf)
+            tried = (grid if self.alpha is None else (self.alpha,), grid if self.beta is None else (self.beta,))
+            chosen = best_pair(self.shown(setting, score), asked, tried, self.budget())
+            alpha, beta = chosen.thresholds
+        thresholds = np.full(K, inf)
+        thresholds[list(asked[0])], thresholds[list(asked[1])] = alpha, beta
+        heads = [k == K - 1 or k in asked[0] or k in asked[1] for k in range(K)]
+        return self.laid_out(setting, score, thresholds.tolist(), heads, chosen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatienceCascade(Cascading):
+    """PABEE over three tiers: a sample leaves once as many exits as `patience` agreed with the one before each.
+
+    All exits are asked, on whichever tier they stand; only the prediction counts, not how sure it is. With
+    `patience` p the p + 1 last exits agree, as in the authors' code, which counts from 0.
+    """
+
+    name: ClassVar[str] = "patience"
+
+    patience: Annotated[
+        int | None, Ge(1), Meaning("exits that must agree with the one before; planned if left out", "exits")
+    ] = None
+
+    def plans(self) -> bool:
+        """Whether the patience is left out."""
+        return self.patience is None
+
+    def build(self, setting: Setting) -> Policy:
+        """Plan the patience if it is left out, and lay out."""
+        score, K = SCORES["patience"], setting.n_exits
+        if self.patience is not None:
+            return self.of_one(setting, score, (self.patience + 1.0,))
+        return self.of_one(
+            setting, score, best_one(self.shown(setting, score), (*range(2, K), inf), self.budget())
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeemCascade(Cascading):
+    """BEEM over three tiers: exits that agree with the one before add their weighted confidences up.
+
+    S_k = S_(k-1) + w_k C_k if exit k predicts what exit k-1 does, else 0, as in the authors' code; a sample leaves
+    where S_k reaches the threshold. Weights grow by `step` per exit (BEEM-C; 0.1 for BERT, 0.4 for ALBERT in their
+    code), or are the exits' accuracies on the calibration half (BEEM-A). The paper derives its threshold from the
+    exits' error rates, which we could not recover: ours, if it is left out, is planned.
+    """
+
+    name: ClassVar[str] = "beem"
+
+    weights: Annotated[
+        Literal["depth", "accuracy"], Meaning("w: the exit's depth, or its accuracy on the calibration half")
+    ] = "depth"
+    step: Annotated[float, Gt(0), Meaning("by how much w grows from exit to exit, with weights by depth")] = 0.1
+    threshold: Annotated[float | None, Ge(0), Meaning("leave from this sum on; planned if left out", "score")] = (
+        None
+    )
+
+    def plans(self) -> bool:
+        """Whether the threshold is left out, or the weights come of the calibration half."""
+        return self.threshold is None or self.weights == "accuracy"
+
+    def build(self, setting: Setting) -> Policy:
+        """Weigh, plan the threshold if it is left out, and lay out."""
+        score = self._score(setting)
+        if self.threshold is not None:
+            return self.of_one(setting, score, (self.threshold,))
+        shown = self.shown(setting, score)
+        sums = np.quantile(shown.scores[:, :-1], np.linspace(0.0, 1.0, TRIED + 1))
+        return self.of_one(setting, score, best_one(shown, (*np.unique(sums).tolist(), inf), self.budget()))
+
+    def _score(self, setting: Setting) -> Beem:
+        if self.weights == "depth":
+            return Beem(step=self.step)
+        return Beem(tuple(self.shown(setting, SCORES["beem"]).right.mean(axis=0).tolist()))

@@ -1,0 +1,287 @@
+"""Easy, moderate, hard: pools of samples told by two exits, what becomes of each, and which thresholds pay best.
+
+After D. J. Bajpai, M. K. Hanawal, arXiv 2410.05338: easy is what the mobile's exit is sure of (confidence of alpha
+or more), moderate what only the edge's exit is sure of (beta), hard is the rest. Pure functions of a calibration
+half; the forms of pools and searches are reconstructions, as the paper's body could not be had. Costs are those of
+the abstract ledger, layers and offloads; a drop is in accuracy, paired with the cloud's answer to the same sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf, sqrt
+from statistics import NormalDist
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mdisim.planners.tiers.prefixes import CLOUD, EDGE, MOBILE, TIERS, Prefixes, tier_costs
+from mdisim.policies.policy import Setting
+from mdisim.policies.scores import Floats, Ints
+
+POOLS = ("easy", "moderate", "hard")
+BOUND = 0.95  # of the upper confidence bound that a report states
+Route = Callable[[float, float], Ints]
+
+
+class Evidence(NamedTuple):
+    """What n samples show at the exits of the three tiers, and what the tiers cost.
+
+    `confidence` and `right` are [n, 3]; `cost` [3] is that of a sample which a tier answers alone; `climb` [2]
+    that of going up to the edge and, from there, to the cloud, with the input. `label` [n] is the true class,
+    `group` [n] the same number, from 0, for samples that belong together, such as phrases of one sentence.
+    """
+
+    confidence: Floats
+    right: NDArray[np.bool_]
+    cost: Floats
+    climb: Floats
+    label: Ints
+    group: Ints
+
+
+class Consequences(NamedTuple):
+    """For each sample and each tier that it may be given to, [n, 3]: who answers, at what cost, what is lost.
+
+    `lost` is 1 where the cloud alone would have been right and this answer is wrong, -1 the other way round.
+    """
+
+    tier: Ints
+    cost: Floats
+    lost: Floats
+    confidence: Floats
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What thresholds are to achieve: the largest saving within a drop budget, or, with `mu`, the largest reward.
+
+    The reward is the mean of the answer's confidence less `mu` times its cost. With a `confidence` the upper bound
+    of the drop must keep the budget, not its estimate: a normal one, one-sided. Pairs that differ come in hundreds
+    where a budget can be resolved at all, so that it is close, and an empirical Bernstein bound would add 0.09
+    points at 20,000 samples and 95 %, a third of the usual budget. Groups are counted as wholes, as what belongs
+    together errs together. The variance counts for no less than a mean of the budget must have, budget x (1 -
+    budget): so a few samples without any difference prove nothing.
+    """
+
+    drop_budget: float = 0.003
+    mu: float | None = None
+    confidence: float | None = None
+
+    def worth(self, cost: Floats, lost: Floats, sure: Floats, group: Ints, all_cloud: float) -> float:
+        """What is to be largest, of answers to n samples; minus infinity where the budget is not kept."""
+        if self.mu is not None:
+            return float(sure.mean() - self.mu * cost.mean())
+        if self._drop(lost, group) > self.drop_budget:
+            return -inf
+        return 1.0 - float(cost.mean()) / all_cloud
+
+    def _drop(self, lost: Floats, group: Ints) -> float:
+        drop = float(lost.mean())
+        if self.confidence is None:
+            return drop
+        least = max(0.0, self.drop_budget * (1.0 - self.drop_budget)) / len(lost)
+        return upper_bound(drop, max(squared_error(lost, group), least), self.confidence)
+
+
+def squared_error(values: Floats, group: Ints) -> float:
+    """The squared standard error of a mean of values [n] that are independent from group to group [n] alone."""
+    sums = np.bincount(group, values - values.mean())
+    return float(sums @ sums) / len(values) ** 2
+
+
+def upper_bound(mean: float, error2: float, confidence: float) -> float:
+    """The one-sided upper confidence bound of a mean with this squared error, by the normal approximation."""
+    return mean + NormalDist().inv_cdf(confidence) * sqrt(error2)
+
+
+def evidence(setting: Setting, prefixes: Prefixes) -> Evidence:
+    """What the calibration half shows at the tiers' exits."""
+    outputs, exits = setting.calibration, list(prefixes.exits)
+    cost = tier_costs(setting, prefixes)
+    _, edge, cloud = prefixes.devices
+    up = setting.offload_cost[edge, cloud] + setting.stage_cost[cloud].sum()
+    n, group = len(outputs.label), setting.group
+    return Evidence(
+        np.asfortranarray(outputs.confidence[:, exits], dtype=np.float64),
+        np.asfortranarray(outputs.prediction[:, exits] == outputs.label[:, None]),
+        cost,
+        np.array([cost[EDGE], up]),
+        outputs.label,
+        np.arange(n) if group is None else np.unique(group, return_inverse=True)[1],
+    )
+
+
+def pools(
+    confidence: Floats, right: NDArray[np.bool_], alpha: float, beta: float, *, require_correct: bool = False
+) -> Ints:
+    """The pool of each sample, [n], from what the tiers' exits say, [n, 3]: 0 easy, 1 moderate, 2 hard.
+
+    With `require_correct` an exit must be right besides, to count as sure.
+    """
+    easy, moderate = confidence[:, MOBILE] >= alpha, confidence[:, EDGE] >= beta
+    if require_correct:
+        easy, moderate = easy & right[:, MOBILE], moderate & right[:, EDGE]
+    return np.where(easy, MOBILE, np.where(moderate, EDGE, CLOUD))
+
+
+def consequences(known: Evidence, alpha: float, beta: float, *, guarded: bool = False) -> Consequences:
+    """What becomes of each sample at each tier.
+
+    Guarded, an answer whose confidence is below the threshold is not given: the sample goes up one tier with its
+    input and is paid there again.
+    """
+    n = len(known.right)
+    tier = np.tile(np.array([MOBILE, EDGE, CLOUD]), (n, 1))
+    cost = np.tile(known.cost, (n, 1))
+    if guarded:
+        at_edge = known.confidence[:, EDGE] < beta
+        from_mobile = known.confidence[:, MOBILE] < alpha
+        tier[at_edge, EDGE] = CLOUD
+        cost[at_edge, EDGE] += known.climb[1]
+        tier[from_mobile, MOBILE] = tier[from_mobile, EDGE]
+        cost[from_mobile, MOBILE] += known.climb[0]
+        cost[from_mobile & at_edge, MOBILE] += known.climb[1]
+    right = np.take_along_axis(known.right, tier, axis=1)
+    lost = known.right[:, CLOUD:].astype(np.float64) - right
+    return Consequences(tier, cost, lost, np.take_along_axis(known.confidence, tier, axis=1))
+
+
+def worth(aim: Aim, known: Evidence, all_of: Consequences, assigned: Ints) -> float:
+    """What an assignment [n] is worth to the aim."""
+    at = np.arange(len(assigned)) * len(TIERS) + assigned
+    cost, lost, sure = (matrix.take(at) for matrix in (all_of.cost, all_of.lost, all_of.confidence))
+    return aim.worth(cost, lost, sure, known.group, float(known.cost[CLOUD]))
+
+
+def quantiles(confidence: Floats, size: int, low: float = -inf, high: float = inf) -> Floats:
+    """At most `size` distinct confidences between two, in even steps of their ranks, falling."""
+    values = np.unique(confidence[(confidence >= low) & (confidence <= high)])
+    if len(values) <= size:
+        return values[::-1]
+    return values[np.unique(np.linspace(0, len(values) - 1, size).round().astype(np.int64))][::-1]
+
+
+def search(
+    known: Evidence,
+    aim: Aim,
+    route: Route,
+    *,
+    alpha: float | None = None,
+    beta: float | None = None,
+    guarded: bool = False,
+    size: int = 20,
+) -> tuple[float, float]:
+    """The thresholds that pay best when samples are given to the tiers by `route(alpha, beta)`, [n].
+
+    Over a grid of distinct confidences and infinity, which no sample reaches, and then once more between the
+    neighbours of the best; the grid is all there is where no exit has more than `size` distinct values. A
+    threshold that is given stays. If nothing keeps the budget both are infinite: all to the cloud.
+    """
+    pure = consequences(known, inf, inf)
+    best, chosen = -inf, (inf if alpha is None else alpha, inf if beta is None else beta)
+    fixed = (alpha, beta)
+    axes = [_axis(known.confidence[:, tier], fixed[tier], size) for tier in (MOBILE, EDGE)]
+    for _ in range(2):
+        for a in axes[MOBILE]:
+            for b in axes[EDGE]:
+                all_of = consequences(known, a, b, guarded=True) if guarded else pure
+                value = worth(aim, known, all_of, route(a, b))
+                if value > best:
+                    best, chosen = value, (float(a), float(b))
+        axes = [
+            _closer(known.confidence[:, tier], axes[tier], chosen[tier], fixed[tier], size)
+            for tier in (MOBILE, EDGE)
+        ]
+    return chosen
+
+
+def _axis(confidence: Floats, fixed: float | None, size: int) -> Floats:
+    return np.append(inf, quantiles(confidence, size)) if fixed is None else np.array([fixed])
+
+
+def _closer(confidence: Floats, axis: Floats, chosen: float, fixed: float | None, size: int) -> Floats:
+    """The confidences between the chosen one's neighbours."""
+    if fixed is not None:
+        return axis
+    at = int(np.flatnonzero(axis == chosen)[0]) if chosen in axis else 0
+    near = quantiles(confidence, size, axis[min(at + 1, len(axis) - 1)], axis[max(at - 1, 0)])
+    return np.append(near, inf) if chosen == inf else near
+
+
+@dataclass(frozen=True, eq=False)
+class PoolReport:
+    """What thresholds and a router make of the calibration half; rows are pools where not said otherwise.
+
+    `counts` [3] and `accuracy` [3, 3] by pool and tier; `confusion` [3, 3] the samples of each pool that are
+    given to each tier, expected numbers where it is left to chance; `given_accuracy` [3, 3] is that of each tier
+    (columns) on what is given to one (rows); NaN where there is nothing. `shares` [3] are given to, `answers` [3]
+    answered by the tiers. `drop_bound` is the one-sided 95 % upper bound of the `drop`.
+    """
+
+    alpha: float
+    beta: float
+    counts: Ints
+    accuracy: Floats
+    confusion: Floats
+    given_accuracy: Floats
+    shares: tuple[float, float, float]
+    answers: tuple[float, float, float]
+    saving: float
+    drop: float
+    drop_bound: float
+
+    def records(self) -> list[dict[str, Any]]:
+        """One line a pool: its share, the accuracy of each tier on it, and the share that each tier is given."""
+        total = float(self.counts.sum())
+        return [
+            {"pool": pool, "samples": int(self.counts[p]), "share": float(self.counts[p] / total)}
+            | {f"accuracy_{tier}": float(self.accuracy[p, t]) for t, tier in enumerate(TIERS)}
+            | {f"to_{tier}": float(self.confusion[p, t] / total) for t, tier in enumerate(TIERS)}
+            for p, pool in enumerate(POOLS)
+        ]
+
+    def facts(self) -> dict[str, Any]:
+        """What a policy notes among its details."""
+        return {
+            "thresholds": [self.alpha, self.beta],
+            "pool_shares": (self.counts / self.counts.sum()).tolist(),
+            "shares": list(self.shares),
+            "pools_to_tiers": (self.confusion / self.counts.sum()).tolist(),
+            "calibration_saving": self.saving,
+            "calibration_drop": self.drop,
+            "calibration_drop_bound": self.drop_bound,
+        }
+
+
+def report(
+    known: Evidence, of_pool: Ints, weights: Floats, alpha: float, beta: float, *, guarded: bool = False
+) -> PoolReport:
+    """What becomes of samples of these pools [n] that are given to the tiers with these chances [n, 3]."""
+    all_of = consequences(known, alpha, beta, guarded=guarded)
+    belongs = np.eye(len(POOLS))[of_pool]
+    lost = (weights * all_of.lost).sum(axis=1)
+    by_chance = float(((weights * all_of.lost**2).sum(axis=1) - lost**2).sum()) / len(lost) ** 2
+    answers = [float((weights * (all_of.tier == t)).sum() / len(of_pool)) for t in range(len(TIERS))]
+    mobile, edge, cloud = weights.mean(axis=0).tolist()
+    return PoolReport(
+        alpha=alpha,
+        beta=beta,
+        counts=np.bincount(of_pool, minlength=len(POOLS)),
+        accuracy=_means(belongs, known.right),
+        confusion=belongs.T @ weights,
+        given_accuracy=_means(weights, known.right),
+        shares=(mobile, edge, cloud),
+        answers=(answers[0], answers[1], answers[2]),
+        saving=1.0 - float((weights * all_of.cost).sum(axis=1).mean() / known.cost[CLOUD]),
+        drop=float(lost.mean()),
+        drop_bound=upper_bound(float(lost.mean()), squared_error(lost, known.group) + by_chance, BOUND),
+    )
+
+
+def _means(weights: Floats, right: NDArray[np.bool_]) -> Floats:
+    """The accuracy of each tier over samples weighted by each column, [3, 3]."""
+    total = weights.sum(axis=0)[:, None]
+    return np.asarray(np.divide(weights.T @ right, total, out=np.full((3, 3), np.nan), where=total > 0))

@@ -1,0 +1,243 @@
+"""Routers: what a mobile can tell of a sample before any layer has run, as a loss for each tier.
+
+A router is fitted on the calibration half to the pools that exits tell (or to what each tier loses), and sees
+features alone. What it makes of the samples is worked out before a run, [n, 3], and the tier of the least loss is
+taken, the lowest of equals. `centroid` is the one of D. J. Bajpai, M. K. Hanawal, arXiv 2410.05338 (class means;
+that the distance is Euclid's is inferred); the others are ours, to tell what the features would give. Those that
+foresee losses stand in `loss_routers`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any, Protocol
+
+import numpy as np
+
+from mdisim.planners.tiers.prefixes import TierError
+from mdisim.policies.scores import Floats, Ints, Outputs
+
+SEED = 0  # of what is fitted by chance: k-means and the perceptron
+PER_POOL = 8  # centroids
+HIDDEN = 32  # neurons
+PASSES = 15
+FOLDS = 4
+PRICES = 100  # for each pair of tiers
+
+
+class Router(Protocol):
+    """A fitted router."""
+
+    def losses(self, features: Floats) -> Floats:
+        """Return what each tier's loss is, [n, 3]; infinite where a tier is not to be given anything."""
+
+
+Fit = Callable[[Floats, Ints], Router]
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The sight of a router's losses."""
+
+    router: Router
+
+    def seen(self, outputs: Outputs, features: Floats | None) -> Floats:
+        """Return the losses, [n, 3]; a TierError where there are no features."""
+        if features is None:
+            raise TierError("the router needs features, which these samples lack")
+        with one_thread():
+            return self.router.losses(features)
+
+
+@dataclass(frozen=True, eq=False)
+class Centroids:
+    """Euclid's distance to the nearest centroid of each pool: `points` [p, d], and the `pool` [p] of each."""
+
+    points: Floats
+    pool: Ints
+
+    def losses(self, features: Floats) -> Floats:
+        """Return the distances, [n, 3]; infinite from an empty pool."""
+        far = np.full((len(features), 3), np.inf)
+        for point, pool in zip(self.points, self.pool, strict=True):
+            distance = np.sqrt(((features - point) ** 2).sum(axis=1))
+            far[:, pool] = np.minimum(far[:, pool], distance)
+        return far
+
+
+def class_means(features: Floats, pool: Ints) -> Centroids:
+    """One centroid a pool: its mean. An empty pool has none."""
+    there = np.unique(pool)
+    return Centroids(np.array([features[pool == p].mean(axis=0) for p in there]), there)
+
+
+def several_means(features: Floats, pool: Ints) -> Centroids:
+    """Several centroids a pool, by k-means from some of its samples: pools need not be round."""
+    from scipy.cluster.vq import kmeans2
+
+    rng = np.random.default_rng(SEED)
+    points, of = [], []
+    for p in np.unique(pool):
+        own = features[pool == p]
+        first = own[rng.permutation(len(own))[:PER_POOL]]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "One of the clusters is empty")  # its centroid stays where it was
+            points.append(kmeans2(own, first, iter=PASSES, minit="matrix")[0])
+        of += [p] * len(first)
+    return Centroids(np.concatenate(points), np.array(of))
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """One minus the probability of each pool, as a classifier of standardised features has it."""
+
+    model: Any
+    mean: Floats
+    scale: Floats
+
+    def losses(self, features: Floats) -> Floats:
+        """Return the losses, [n, 3]; infinite for pools that the classifier has never seen."""
+        losses = np.full((len(features), 3), np.inf)
+        losses[:, self.model.classes_] = 1.0 - self.model.predict_proba((features - self.mean) / self.scale)
+        return losses
+
+
+def linear(features: Floats, pool: Ints) -> Router:
+    """Multinomial logistic regression."""
+    from sklearn.linear_model import LogisticRegression
+
+    return _classifier(LogisticRegression(max_iter=1000), features, pool)
+
+
+def perceptron(features: Floats, pool: Ints) -> Router:
+    """A small multi-layer perceptron: one hidden layer, a few passes."""
+    from sklearn.neural_network import MLPClassifier
+
+    batch = min(256, len(pool))
+    model = MLPClassifier((HIDDEN,), alpha=1e-3, batch_size=batch, max_iter=PASSES, random_state=SEED)
+    return _classifier(model, features, pool)
+
+
+def _classifier(model: Any, features: Floats, pool: Ints) -> Router:
+    if len(np.unique(pool)) == 1:
+        return class_means(features, pool)  # there is nothing to tell apart
+    from sklearn.exceptions import ConvergenceWarning
+
+    mean, scale = standard(features)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the passes are few on purpose
+        model.fit((features - mean) / scale, pool)
+    return Classifier(model, mean, scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Priced:
+    """Another router's losses plus what each tier costs (`cost` [3], that of the cloud being 1) at a price.
+
+    A price below zero leans to the cloud. A price of None gives all to it.
+    """
+
+    router: Router
+    cost: Floats
+    price: float | None
+
+    def losses(self, features: Floats) -> Floats:
+        """Return the priced losses, [n, 3]."""
+        return priced(self.router.losses(features), self.cost, self.price)
+
+
+def priced(losses: Floats, cost: Floats, price: float | None) -> Floats:
+    """Losses [n, 3] plus costs [3] at a price; at None all but the cloud is out of the question."""
+    if price is None:
+        return np.where(np.arange(3) == 2, 0.0, np.full(losses.shape, np.inf))
+    return np.asarray(losses + price * cost)
+
+
+def prices(losses: Floats, cost: Floats) -> Floats:
+    """The prices at which samples change from one tier to a cheaper one: some of them, evenly by rank, and 0."""
+    turns = [np.zeros(1)]
+    for cheap, dear in permutations(range(3), 2):
+        if cost[cheap] < cost[dear]:
+            with np.errstate(invalid="ignore"):  # of pools that are empty
+                turns.append((losses[:, cheap] - losses[:, dear]) / (cost[dear] - cost[cheap]))
+    return np.unique(np.concatenate([some(one[np.isfinite(one)]) for one in turns]))
+
+
+def some(values: Floats) -> Floats:
+    """At most so many distinct values, evenly by rank."""
+    distinct = np.unique(values)
+    if len(distinct) <= PRICES:
+        return distinct
+    return np.asarray(distinct[np.linspace(0, len(distinct) - 1, PRICES).round().astype(np.int64)])
+
+
+def standard(features: Floats) -> tuple[Floats, Floats]:
+    """Mean and spread of each feature; a spread of 1 for those that never change."""
+    spread = features.std(axis=0)
+    return features.mean(axis=0), np.where(spread > 0, spread, 1.0)
+
+
+def crossfitted(fit: Callable[[Ints], Router], features: Floats, group: Ints) -> Floats:
+    """The losses of each sample, [n, 3], by a router that was fitted without it, and without its group [n].
+
+    What is trained fits its own samples better than others, and so it does what is like them: phrases of one
+    sentence, say. Thresholds chosen there would not keep their budget. `fit` is given the numbers of the samples
+    to fit to.
+    """
+    n = len(features)
+    counts = np.bincount(group)
+    fold = ((np.cumsum(counts) - counts) * min(FOLDS, n) // n)[group]
+    losses = np.empty((n, 3))
+    for one in np.unique(fold):
+        own = np.flatnonzero(fold == one)
+        router = fit(np.flatnonzero(fold != one) if len(own) < n else own)
+        losses[own] = router.losses(features[own])
+    return losses
+
+
+def one_thread() -> Any:
+    """A context in which linear algebra keeps to one thread.
+
+    The matrices are small, threads fight where runs share the cores, and sums in another order end otherwise.
+    """
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1)
+
+
+def nearest(losses: Floats) -> Ints:
+    """The tier of the least loss, the lowest of equals, [n]."""
+    return np.asarray(losses.argmin(axis=1))
+
+
+def quick_centroids(features: Floats) -> Callable[[Ints], Ints]:
+    """What the class means' router gives each sample to, from its pools [n]: for many pools of the same samples.
+
+    |z - mu|^2 = |z|^2 - 2 z.mu + |mu|^2, and the first is the same for each pool. In single precision, as a search
+    asks a thousand times; what is laid out in the end is not.
+    """
+    rows = (features - features.mean(axis=0)).astype(np.float32)
+    columns = np.ascontiguousarray(rows.T)
+
+    def assigned(pool: Ints) -> Ints:
+        members = np.array([pool == p for p in range(3)], dtype=np.float32)
+        counts = members.sum(axis=1)
+        means = (members @ rows) / np.maximum(counts, np.float32(1.0))[:, None]
+        halves = np.where(counts > 0, 0.5 * (means**2).sum(axis=1), np.float32(np.inf))
+        mobile, edge, cloud = halves[:, None] - means @ columns
+        first = np.where(edge < mobile, 1, 0)
+        return np.where(cloud < np.minimum(mobile, edge), 2, first)
+
+    return assigned
+
+
+FITS: dict[str, Fit] = {
+    "centroid": class_means,
+    "priced-centroid": class_means,
+    "centroids": several_means,
+    "linear": linear,
+    "mlp": perceptron,
+}

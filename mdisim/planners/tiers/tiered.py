@@ -1,0 +1,58 @@
+"""The policies that give every sample to one tier: what DIMEE and its rivals are measured against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mdisim.planners.tiers.pools import evidence
+from mdisim.planners.tiers.prefixes import CLOUD, EDGE, MOBILE, TIERS, Tiered, tier_row
+from mdisim.policies.policy import Policy, Setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneTier(Tiered):
+    """What the three have in common: a plan of one row, and no rules."""
+
+    tier: ClassVar[int]
+
+    def build(self, setting: Setting) -> Policy:
+        """Lay out the row; a TierError where the tiers do not fit."""
+        row = tier_row(self.prefixes(setting), self.tier, setting.n_exits)
+        return Policy(self.name, (row,), details=self.details(setting))
+
+    def details(self, setting: Setting) -> dict[str, Any]:
+        """As of any policy of three tiers; saving and drop against the cloud, the drop NaN without samples."""
+        known = evidence(setting, self.prefixes(setting))
+        lost = known.right[:, CLOUD].astype(np.float64) - known.right[:, self.tier]
+        return super().details(setting) | {
+            "shares": [float(tier == self.tier) for tier in range(len(TIERS))],
+            "calibration_saving": float(1.0 - known.cost[self.tier] / known.cost[CLOUD]),
+            "calibration_drop": float(lost.mean()) if len(lost) else float("nan"),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllMobile(OneTier):
+    """Every sample is answered at the mobile, by its exit."""
+
+    name: ClassVar[str] = "all-mobile"
+    tier: ClassVar[int] = MOBILE
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllEdge(OneTier):
+    """Every sample is sent to the edge, as input, and answered by the edge's exit."""
+
+    name: ClassVar[str] = "all-edge"
+    tier: ClassVar[int] = EDGE
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllCloud(OneTier):
+    """Every sample is sent to the cloud, as input, and answered by the last exit: what savings are against."""
+
+    name: ClassVar[str] = "all-cloud"
+    tier: ClassVar[int] = CLOUD
