@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,14 +104,22 @@ class Run:
 
         return metrics.summary(self)
 
-    def save(self, directory: AnyPath, *, command: str = "", force: bool = False) -> Path:
+    def save(
+        self,
+        directory: AnyPath,
+        *,
+        command: str = "",
+        force: bool = False,
+        also: Callable[[Path], object] = lambda folder: None,
+    ) -> Path:
         """Write the run as a directory, whole or not at all, and return its path.
 
         Inside: a Parquet file for each table, `summary.json`, `provenance.json` (versions, seed, digests,
         policy and parameters, the `command`, the UTC date) and, of a scenario, `scenario.yaml` as given and
         `resolved.yaml`. Equal runs give equal Parquet files. A directory of the same name is replaced if it
         holds a run of the same scenario, policy, parameters and seed, or by `force`; otherwise, and where the
-        name is taken by something that is no directory of results, a ResultsError says so.
+        name is taken by something that is no directory of results, a ResultsError says so. `also` may write
+        files of its own into the folder before it is put in place.
         """
         facts = {"kind": "run", "command": command, **{name: getattr(self, name) for name in FACTS}}
         facts |= self.origin.facts() if self.origin else {}
@@ -120,6 +128,7 @@ class Run:
                 write_table(getattr(self, name), folder / f"{name}.parquet")
             if self.events is not None:
                 write_table(self.events, folder / "events.parquet")
+            also(folder)
             write_json(self.summary(), folder / "summary.json")
             if self.origin:
                 self.origin.write(folder)

@@ -1,6 +1,9 @@
-"""Figures: networks, traces, runs over time, calibration and cuts; they need the extra `plot`.
+"""Figures of runs, comparisons, sweeps, networks, traces, calibration and cuts; they need the extra `plot`.
 
-The functions draw on axes or a figure that they are given, or make one, and return it; `save` writes it.
+The events of a run, as a file for timeline viewers (`event_trace`), need none.
+
+The functions draw on axes or a figure that they are given, or make one, and return it; `save` writes it. Axes
+that are to be given have the look of all others if they are made within `look`.
 """
 
 from __future__ import annotations
@@ -10,39 +13,64 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mdisim.report.calibration import promise, reliability
+    from mdisim.report.delays import latencies
+    from mdisim.report.events import EventsError, event_trace, save_event_trace
+    from mdisim.report.forests import differences
+    from mdisim.report.frontiers import frontier, swept
+    from mdisim.report.loads import exits, utilisation
     from mdisim.report.networks import network
     from mdisim.report.partitions import cuts
     from mdisim.report.style import FigureError, look, save, writable
-    from mdisim.report.timelines import throughput, timeline
+    from mdisim.report.timelines import over_time, throughput, timeline
     from mdisim.report.traces import save_traces, trace
 
 __all__ = [
+    "EventsError",
     "FigureError",
     "cuts",
+    "differences",
+    "event_trace",
+    "exits",
+    "frontier",
+    "latencies",
     "look",
     "network",
+    "over_time",
     "promise",
     "reliability",
     "save",
+    "save_event_trace",
     "save_traces",
+    "swept",
     "throughput",
     "timeline",
     "trace",
+    "utilisation",
     "writable",
 ]
 
 _HOMES = {
+    "EventsError": "events",
     "FigureError": "style",
     "cuts": "partitions",
+    "differences": "forests",
+    "event_trace": "events",
+    "exits": "loads",
+    "frontier": "frontiers",
+    "latencies": "delays",
     "look": "style",
     "network": "networks",
+    "over_time": "timelines",
     "promise": "calibration",
     "reliability": "calibration",
     "save": "style",
+    "save_event_trace": "events",
     "save_traces": "traces",
+    "swept": "frontiers",
     "throughput": "timelines",
     "timeline": "timelines",
     "trace": "traces",
+    "utilisation": "loads",
     "writable": "style",
 }
 

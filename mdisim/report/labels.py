@@ -23,10 +23,14 @@ class Room:
         """Put something there."""
         self.taken.append(box)
 
-    def best(self, boxes: Sequence[Box]) -> int:
-        """The number of the box that covers least, the first of equals, which is then taken."""
+    def best(self, boxes: Sequence[Box], worse: Sequence[float] = ()) -> int:
+        """The number of the box that covers least, the first of equals, which is then taken.
+
+        `worse` is what each box has against it, in square points.
+        """
         there = np.array(self.taken).reshape(-1, 4)
-        covered = [_covered(box, there) for box in boxes]
+        against = worse or [0.0] * len(boxes)
+        covered = [_covered(box, there) + more for box, more in zip(boxes, against, strict=True)]
         number = min(range(len(boxes)), key=covered.__getitem__)
         self.take(boxes[number])
         return number

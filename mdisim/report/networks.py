@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mdisim.report.labels import Point, Room, aligned, around, box_at, extent
 from mdisim.report.layouts import places
-from mdisim.report.style import INK, WIDTH_IN, axes, grey, line_of, look
+from mdisim.report.style import INK, MARKERS, WIDTH_IN, axes, grey, line_of, look
 from mdisim.report.words import link_in_words, medium_in_words, ranges_in_words, rate_in_words
 from mdisim.world import World
 
@@ -25,7 +25,6 @@ MOST_LABELS = 12  # lines with a label of their own
 MANY = 200  # lines; more are drawn thinner
 MOST_CLASSES = 6  # ways of drawing lines
 TURNED = 20  # devices in a circle; above it names need to be turned
-MARKERS = ("o", "s", "D", "^", "h", "v", "p", "X")
 ALONG = (0.5, 0.4, 0.6, 0.3, 0.7)  # where on a line its label may stand
 BOW = 0.14  # of its length, by which an arrow leaves the straight line
 MARGIN = 0.3

@@ -28,8 +28,8 @@ def cuts(
     """Draw the best cut of a chain over the rate of the link, one line for each device.
 
     A device takes `slower` times as long as the chain's own: gamma, where that is as fast as the cloud. The cuts
-    are those of `mdisim.planners.partitions.partition.best_cuts`, from the input at the bottom to all layers on the device
-    at the top; lines at the same cut are drawn a little apart. `marks_bps` are rates with a name, shown as
+    are those of `best_cuts` in `mdisim.planners.partitions.partition`, from the input at the bottom to all layers on
+    the device at the top; lines at the same cut are drawn a little apart. `marks_bps` are rates with a name, shown as
     vertical lines where they are within `rates_bps` [bit/s, rising]. Returns the axes. Raises a FigureError
     without rates or devices, and where rates do not rise.
     """

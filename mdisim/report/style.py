@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from functools import lru_cache
 from math import floor, log10
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import seaborn
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, to_rgb
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.rcsetup import cycler
 from matplotlib.ticker import EngFormatter
@@ -27,7 +28,9 @@ INK, PALE = "0.15", "0.55"
 WIDTH_IN = 6.9  # of a page with two columns
 DOTS_PER_INCH = 200
 _COLOURS = tuple(seaborn.color_palette("colorblind").as_hex()[i] for i in (0, 3, 2, 4, 1, 9))
-_DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)), "-", (0, (5, 1.5)))
+MARKERS = ("o", "s", "D", "^", "h", "v", "p", "X")
+_DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)), (0, (10, 1.5)), (0, (4, 1, 1, 1, 1, 1)))
+_RAMP = "blend:#d6e4f0,#7fabd0,#0b3c5d"
 _OWN: dict[Any, Any] = {
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
@@ -77,6 +80,32 @@ def line_of(number: int) -> dict[str, Any]:
     """The colour and the dashes of the line of that number: told apart by eyes of any kind, and in grey."""
     lap, place = divmod(number, len(_COLOURS))
     return {"color": _COLOURS[place], "linestyle": _DASHES[(place + lap) % len(_DASHES)]}
+
+
+def mark_of(number: int) -> dict[str, Any]:
+    """The marker and the colour of the mark of that number; those of one number and its line go together."""
+    return {
+        "marker": MARKERS[number % len(MARKERS)],
+        "color": line_of(number)["color"],
+        "markersize": 5.0,
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.5,
+    }
+
+
+def shades(n: int) -> list[Any]:
+    """So many steps from light to dark, in that order also in grey: for what has an order or an amount."""
+    return list(seaborn.color_palette(_RAMP, n))
+
+
+def ramp() -> Colormap:
+    """The same steps without a break."""
+    return cast(Colormap, seaborn.color_palette(_RAMP, as_cmap=True))
+
+
+def dark(colour: Any) -> tuple[float, ...]:
+    """A colour for letters of what is drawn in that one: darker, as they are thin."""
+    return tuple(0.7 * part for part in to_rgb(colour))
 
 
 def grey(number: int) -> dict[str, Any]:

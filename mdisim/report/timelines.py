@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,11 +12,11 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patheffects import withStroke
 
 from mdisim.recovery import BEFORE_S, SHARE, WINDOW_S, admitted_over_time, recovery, throughput_over_time
+from mdisim.report.given import Runs, several
 from mdisim.report.marks import bars, faults_of, shade, warmed_up
 from mdisim.report.style import FigureError, axes, beside, grey, line_of, look, page
 from mdisim.results import Run
 
-Runs = Run | Mapping[str, Run]
 Lines = dict[str, "pd.Series[float]"]
 MOST_LINES = 6
 MOST_TIMES = 8  # to recover, written out
@@ -25,10 +25,11 @@ PANEL_IN = 0.95
 
 
 class Panel(NamedTuple):
-    """What is drawn in one panel: the axis' name, values by time [s], and whether they are means since the last
-    time, and the same whoever is compared.
+    """What is drawn in one panel: its key, the axis' name, values by time [s], and whether they are means since
+    the last time, and the same whoever is compared.
     """
 
+    key: str
     name: str
     lines: Lines
     means: bool = False
@@ -48,16 +49,17 @@ def timeline(
     a line each: the sum of their queues, answers only, the mean of their knobs. Faults are bars above with a
     shade through all panels; a dotted line ends the warm-up. Raises a FigureError where there is no run.
     """
-    given = _several(runs)
+    given = several(runs)
     until_s = max(run.duration_s for run in given.values())
     panels = _panels(given, until_s / WINDOWS if window_s is None else window_s)
     figure = page(PANEL_IN * len(panels) + 0.6) if figure is None else figure
     faults = faults_of(given.values())
     places = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    numbers = _numbers(panels)
     for ax, panel in zip(places, panels, strict=True):
         shade(ax, faults, until_s)
         warmed_up(ax, next(iter(given.values())))
-        _fill(ax, panel)
+        _fill(ax, panel, numbers)
     for ax, panel, above in zip(places, panels, [None, *panels], strict=False):
         if above is None or list(panel.lines) != list(above.lines):
             beside(ax)
@@ -67,9 +69,38 @@ def timeline(
     return figure
 
 
-def _fill(ax: Axes, panel: Panel) -> None:
+@look()
+def over_time(runs: Runs, what: str = "queue", ax: Axes | None = None, window_s: float | None = None) -> Axes:
+    """Draw one panel of `timeline` on axes of its own, and return these.
+
+    `what` is one of link-rate, queue, out-queue, flow, threshold and gap. Raises a FigureError where the runs do
+    not have it.
+    """
+    given = several(runs)
+    until_s = max(run.duration_s for run in given.values())
+    panels = {panel.key: panel for panel in _panels(given, until_s / WINDOWS if window_s is None else window_s)}
+    if what not in panels:
+        raise FigureError(f"nothing over time is called {what!r} here; {', '.join(panels)} would do")
+    ax = axes(ax, 2.2)
+    faults = faults_of(given.values())
+    shade(ax, faults, until_s)
+    bars(ax, faults, until_s)
+    warmed_up(ax, next(iter(given.values())))
+    _fill(ax, panels[what], _numbers(panels.values()))
+    beside(ax)
+    ax.set(xlim=(0.0, until_s), xlabel="time (s)")
+    return ax
+
+
+def _numbers(panels: Iterable[Panel]) -> dict[str, int]:
+    """The number of each line, the same in all panels, also where some have nothing to show."""
+    labels = dict.fromkeys(label for panel in panels if not panel.common for label in panel.lines)
+    return {label: number for number, label in enumerate(labels)}
+
+
+def _fill(ax: Axes, panel: Panel, numbers: Mapping[str, int]) -> None:
     for number, (label, values) in enumerate(panel.lines.items()):
-        style = grey(number) if panel.common else line_of(number)
+        style = grey(number) if panel.common else line_of(numbers[label])
         if panel.means:
             _steps(ax, values, label, style)
         else:
@@ -100,7 +131,7 @@ def throughput(
     fault, at the end of a line from the fault's start at the level to be reached, with the seconds in between
     where there are eight such or fewer; a line without a dot is not recovered by the end. One colour a run.
     """
-    given = _several(runs)
+    given = several(runs)
     ax = axes(ax, 2.6)
     until_s = max(run.duration_s for run in given.values())
     faults = faults_of(given.values())
@@ -137,25 +168,22 @@ def _recoveries(ax: Axes, table: pd.DataFrame, share: float, until_s: float, col
 # --- what the panels show
 
 
-def _several(runs: Runs) -> dict[str, Run]:
-    given = {runs.policy: runs} if isinstance(runs, Run) else dict(runs)
-    if not given:
-        raise FigureError("a figure of no runs; one or more would do")
-    return given
-
-
 def _panels(runs: Mapping[str, Run], window_s: float) -> list[Panel]:
     """The panels that have something to show."""
     alone = len(runs) == 1
     sent, gaps = _queues(runs, "out_queue"), _knobs(runs, "gap_s", 1e3)
     flows = "samples\nper second" if alone else "answers\nper second"
     panels = [
-        Panel("link rate\n(Mbps)", _link_rates(runs), means=True, common=True),
-        Panel("waiting for\na core (tasks)", _queues(runs, "queue")),
-        Panel("waiting to be\nsent (tasks)", sent if any(values.any() for values in sent.values()) else {}),
-        Panel(flows, _flows(runs, window_s), means=True, common=alone),
-        Panel("exit\nthreshold", _knobs(runs, "threshold")),
-        Panel("gap between\nsamples (ms)", gaps if any(gap.nunique() > 1 for gap in gaps.values()) else {}),
+        Panel("link-rate", "link rate\n(Mbps)", _link_rates(runs), means=True, common=True),
+        Panel("queue", "waiting for\na core (tasks)", _queues(runs, "queue")),
+        Panel(
+            "out-queue",
+            "waiting to be\nsent (tasks)",
+            sent if any(values.any() for values in sent.values()) else {},
+        ),
+        Panel("flow", flows, _flows(runs, window_s), means=True, common=alone),
+        Panel("threshold", "exit\nthreshold", _knobs(runs, "threshold")),
+        Panel("gap", "gap between\nsamples (ms)", gaps if any(gap.nunique() > 1 for gap in gaps.values()) else {}),
     ]
     return [panel for panel in panels if panel.lines]
 

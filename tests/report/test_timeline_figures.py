@@ -76,6 +76,17 @@ def test_several_runs_have_a_line_each_and_the_link_only_once():
     assert len(set(colours.values())) == 2
 
 
+def test_a_run_has_one_colour_in_all_panels_also_where_another_has_no_line():
+    fixed = made_run(STEADY)
+    fixed.timeline["threshold"] = np.nan
+    shown = panels(timeline({"one": made_run(STEADY), "fixed": fixed, "other": made_run(STEADY)}))
+    queues, thresholds = drawn(shown["waiting for a core (tasks)"]), drawn(shown["exit threshold"])
+    assert list(thresholds) == ["one", "other"]
+    assert {name: line.get_color() for name, line in thresholds.items()} == {
+        name: queues[name].get_color() for name in thresholds
+    }
+
+
 def test_links_that_differ_are_each_there():
     one, other = made_run(link="a -> b"), made_run(link="b -> a")
     faster = made_run(link="a -> b")

@@ -1,0 +1,163 @@
+"""What answers ask of devices and links, as kinds of samples: the demand of a throughput bound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mdisim.policies.plan import Row
+from mdisim.policies.policy import Policy
+from mdisim.policies.scores import Floats, Ints, Outputs
+from mdisim.world import World
+
+if TYPE_CHECKING:
+    from mdisim.results import Run
+
+ANY = -1
+Mask = NDArray[np.bool_]
+
+
+class BoundError(ValueError):
+    """A bound that makes no sense as asked; the message says what would do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """Answered samples that evaluate the same exits: m of them, or m groups of samples that are alike.
+
+    `share` [m] of all answers; `stops` [m]: the exit, from 0; `work` [m, K] and `size` [m, K+1]: their factors on
+    stage times and bytes; `source` [m]: where they are born, or ANY. `heads` [K]: which exits they evaluate on
+    their way; at the devices `unpaid` none but the last is paid for. Of kinds with different `choice` a policy
+    may choose one for each sample: their samples are the same ones.
+    """
+
+    share: Floats
+    stops: Ints
+    work: Floats
+    size: Floats
+    source: Ints
+    heads: tuple[bool, ...]
+    unpaid: tuple[int, ...] = ()
+    choice: int = 0
+
+    @property
+    def shares(self) -> Floats:
+        """The share of all answers that are of this kind and stop at each exit, [K]."""
+        return np.bincount(self.stops, weights=self.share, minlength=len(self.heads)).astype(np.float64)
+
+    def means(self) -> tuple[Floats, Floats]:
+        """The mean work on each stage, [K], and size of each cut, [K], over those that need it."""
+        needs = (np.arange(len(self.heads)) <= self.stops[:, None]) * self.share[:, None]
+        total = needs.sum(axis=0)
+        safe = np.where(total > 0.0, total, 1.0)
+        return (needs * self.work).sum(axis=0) / safe, (needs * self.size[:, :-1]).sum(axis=0) / safe
+
+
+Demand = tuple[Kind, ...]
+
+
+def of_shares(world: World, shares: Sequence[float], heads: Sequence[bool] | None = None) -> Demand:
+    """The demand of answers of which these shares [K] stop at each exit; without `heads` all are evaluated.
+
+    Where samples differ in work or size, each counts as light as the lightest: who knows the samples can do
+    better, with `planned`. Raises BoundError where the shares do not fit.
+    """
+    given, K = np.asarray(shares, dtype=float), world.n_exits
+    if given.shape != (K,) or (given < 0.0).any() or abs(given.sum() - 1.0) > 1e-6:
+        raise BoundError(f"exit shares are {list(shares)}; {K} shares that add up to 1 would do, one per exit")
+    asked = (True,) * K if heads is None else tuple(bool(head) for head in heads)
+    work, size = (
+        np.ones((1, width)) if factors is None else factors.min(axis=0, keepdims=True)
+        for factors, width in ((world.samples.work, K), (world.samples.size, K + 1))
+    )
+    stops = np.arange(K)
+    return (Kind(given / given.sum(), stops, work[stops * 0], size[stops * 0], np.full(K, ANY), asked),)
+
+
+def lightest(world: World) -> Demand:
+    """What any policy asks at least: each answer at one exit, whichever, whose head alone is evaluated."""
+    alike, K = world.samples.work is None and world.samples.size is None, world.n_exits
+    n = 1 if alike else len(world.samples)
+    everyone = np.arange(n)
+    return tuple(
+        _kind(world, tuple(bool(k == j) for j in range(K)), (), everyone, np.full(n, k), choice=k)
+        for k in range(K)
+    )
+
+
+def planned(world: World, policy: Policy) -> Demand:
+    """The demand of a policy on the world's samples, at the thresholds that it begins with.
+
+    A policy that picks rows may pick any for each sample.
+    """
+    rows = range(len(policy.plan)) if policy.picks is not None else (policy.knobs.row,)
+    scores = policy.score.score(calibrated(world, policy))
+    kinds: list[Kind] = []
+    for number in rows:
+        row = policy.plan[number]
+        wanted = np.array(row.stamped(policy.knobs.thresholds))
+        leaves = scores > wanted if policy.strictly else scores >= wanted
+        leaves[:, -1] = True
+        everyone = np.arange(len(scores))
+        kinds.append(_kind(world, row.heads, row.no_exits_at, everyone, leaves.argmax(axis=1), choice=number))
+    return tuple(kinds)
+
+
+def answered(world: World, policy: Policy, run: Run, which: Mask) -> Demand:
+    """The demand of these answers of a run: a mask of its tasks. Empty where there are none."""
+    tasks = run.tasks[which]
+    names = {name: number for number, name in enumerate(run.sources["source"])}
+    source = tasks["source"].map(names).to_numpy(dtype=np.int64)
+    sample, rows, stops = (tasks[name].to_numpy(dtype=np.int64) for name in ("sample", "row", "exit"))
+    kinds = []
+    for heads, unpaid in dict.fromkeys(_evaluated(policy.plan[row]) for row in np.unique(rows)):
+        alike = [number for number, row in enumerate(policy.plan) if _evaluated(row) == (heads, unpaid)]
+        here = np.isin(rows, alike)
+        kinds.append(_kind(world, heads, unpaid, sample[here], stops[here] - 1, source[here], len(rows)))
+    return tuple(kinds)
+
+
+def calibrated(world: World, policy: Policy) -> Outputs:
+    """What the network says of the world's samples, as the policy sees it."""
+    given = world.samples.outputs
+    return given if policy.calibration is None else policy.calibration.calibrated(given)
+
+
+def _evaluated(row: Row) -> tuple[tuple[bool, ...], tuple[int, ...]]:
+    return row.heads, row.no_exits_at
+
+
+def _kind(
+    world: World,
+    heads: tuple[bool, ...],
+    unpaid: tuple[int, ...],
+    sample: Ints,
+    stops: Ints,
+    source: Ints | None = None,
+    total: int = 0,
+    choice: int = 0,
+) -> Kind:
+    """The kind of these samples [m], which are all answers, or some of a `total`: then those alike are one group.
+
+    Kinds of different choices keep their samples in order, so that they can be compared one by one.
+    """
+    K, given = world.n_exits, world.samples
+    born = np.full(len(sample), ANY) if source is None else source
+    if total:
+        who = sample if given.work is not None or given.size is not None else np.zeros_like(sample)
+        (sample, stops, born), count = _distinct(who, stops, born)
+    else:
+        count, total = np.ones(len(sample)), len(sample)
+    work = np.ones((len(sample), K)) if given.work is None else given.work[sample]
+    size = np.ones((len(sample), K + 1)) if given.size is None else given.size[sample]
+    return Kind(count / total, stops, work, size, born, heads, unpaid, choice)
+
+
+def _distinct(*columns: Ints) -> tuple[tuple[Ints, ...], Floats]:
+    """The distinct rows of some columns, and how often each comes."""
+    found, count = np.unique(np.column_stack(columns), axis=0, return_counts=True)
+    return tuple(found.T), count.astype(float)
