@@ -9,11 +9,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mdisim import calibration, metrics, policies, profiles, promises, recovery, report, traces
+    from mdisim import (
+        bounds,
+        calibration,
+        metrics,
+        policies,
+        profiles,
+        promises,
+        recovery,
+        report,
+        statistics,
+        traces,
+    )
     from mdisim.engine import RuleError, run
-    from mdisim.experiments.compare import Comparison, compare
+    from mdisim.experiments.compare import Auto, Comparison, compare
     from mdisim.experiments.prepare import ExperimentError
+    from mdisim.experiments.search import Search, search_rate
     from mdisim.experiments.simulate import simulate
+    from mdisim.experiments.sweep.sweep import Sweep, sweep
+    from mdisim.experiments.tune import Tuning, tune
     from mdisim.folders import ResultsError
     from mdisim.policies.policy import Policy
     from mdisim.profiles import Profile, ProfileError
@@ -25,6 +39,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Auto",
     "Comparison",
     "ExperimentError",
     "Policy",
@@ -35,10 +50,14 @@ __all__ = [
     "Run",
     "Scenario",
     "ScenarioError",
+    "Search",
+    "Sweep",
     "Trace",
     "TraceError",
+    "Tuning",
     "World",
     "__version__",
+    "bounds",
     "calibration",
     "compare",
     "metrics",
@@ -48,11 +67,16 @@ __all__ = [
     "recovery",
     "report",
     "run",
+    "search_rate",
     "simulate",
+    "statistics",
+    "sweep",
     "traces",
+    "tune",
 ]
 
 _HOMES = {
+    "Auto": "experiments.compare",
     "Comparison": "experiments.compare",
     "ExperimentError": "experiments.prepare",
     "Policy": "policies.policy",
@@ -63,12 +87,18 @@ _HOMES = {
     "Run": "results",
     "Scenario": "scenario",
     "ScenarioError": "scenario",
+    "Search": "experiments.search",
+    "Sweep": "experiments.sweep.sweep",
     "Trace": "traces",
     "TraceError": "traces",
+    "Tuning": "experiments.tune",
     "World": "world",
     "compare": "experiments.compare",
     "run": "engine",
+    "search_rate": "experiments.search",
     "simulate": "experiments.simulate",
+    "sweep": "experiments.sweep.sweep",
+    "tune": "experiments.tune",
 }
 
 

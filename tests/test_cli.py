@@ -1,5 +1,6 @@
 """The command line: what it prints, what it writes and where, and how it refuses."""
 
+import gzip
 import json
 import os
 import signal
@@ -406,3 +407,13 @@ def test_the_schema_is_json(capsys):
     code, out, _ = told(capsys, "schema")
     assert code == 0
     assert json.loads(out)["title"] == "mdisim scenario"
+
+
+def test_a_timeline_is_written_if_asked_for(tmp_path, capsys):
+    short = ["--set", "run.duration=5 s", "--set", "run.warmup=1 s", "--out", str(tmp_path / "run")]
+    assert cli.main(["run", "mdi-exit-5-mesh", "--timeline", *short]) == 0, capsys.readouterr().err
+    events = json.loads(gzip.decompress((tmp_path / "run" / "timeline.json.gz").read_bytes()))["traceEvents"]
+    assert {"X", "C", "M", "b", "e"} <= {event["ph"] for event in events}
+    assert len(Run.load(tmp_path / "run").events) == sum(event["ph"] == "X" for event in events)
+    assert cli.main(["run", "mdi-exit-5-mesh", *short]) == 0, capsys.readouterr().err
+    assert not (tmp_path / "run" / "timeline.json.gz").exists()

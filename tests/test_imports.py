@@ -18,7 +18,20 @@ LAYERS = (  # from the leaf up: a module imports what stands with it or before i
     {"faults"},
     {"world"},
     {"routes"},
-    {"folders", "results", "metrics", "promises", "recovery", "traces", "profiles", "calibration"},
+    {"statistics"},
+    {
+        "folders",
+        "results",
+        "metrics",
+        "ledgers",
+        "promises",
+        "recovery",
+        "regret",
+        "traces",
+        "profiles",
+        "calibration",
+    },
+    {"bounds"},
     {"planners"},
     {"scenario", "engine"},
     {"experiments"},
@@ -36,6 +49,12 @@ ROOMS = {  # a library, and the only places that know it
     "matplotlib": {"report"},
     "click": {"cli"},
     "rich": {"cli"},
+    "sklearn": {"planners"},
+    "threadpoolctl": {"planners"},
+    "joblib": {"experiments"},
+    "distributed": {"experiments"},
+    "ray": {"experiments"},
+    "optuna": {"experiments"},
 }
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 
@@ -95,9 +114,11 @@ def test_libraries_stay_in_their_rooms(path):
 def test_the_public_names_are_exactly_these():
     assert mdisim.__all__ == sorted(mdisim.__all__)
     assert mdisim.__all__ == [
-        "Comparison", "ExperimentError", "Policy", "Profile", "ProfileError", "ResultsError", "RuleError", "Run",
-        "Scenario", "ScenarioError", "Trace", "TraceError", "World", "__version__", "calibration", "compare",
-        "metrics", "policies", "profiles", "promises", "recovery", "report", "run", "simulate", "traces",
+        "Auto", "Comparison", "ExperimentError", "Policy", "Profile", "ProfileError", "ResultsError",
+        "RuleError", "Run", "Scenario", "ScenarioError", "Search", "Sweep", "Trace", "TraceError", "Tuning",
+        "World", "__version__", "bounds", "calibration", "compare", "metrics", "policies", "profiles",
+        "promises", "recovery", "report", "run", "search_rate", "simulate", "statistics", "sweep", "traces",
+        "tune",
     ]  # fmt: skip
     assert dir(mdisim) == mdisim.__all__
     for name in mdisim.__all__:

@@ -21,6 +21,7 @@ from mdisim import __version__
 from mdisim.cli.calibration import calibrate
 from mdisim.cli.catalogues import policies, profile, profiles
 from mdisim.cli.runs import check, compare, run, schema
+from mdisim.cli.sweeps import search, sweep, tune
 from mdisim.cli.trace_making import fit, list_traces, synth
 from mdisim.cli.traces import trace
 
@@ -34,7 +35,9 @@ def program() -> None:
     """Simulate early-exit inference that is distributed over the devices of a network."""
 
 
-for command in (check, run, compare, calibrate, policies, profiles, profile, list_traces, trace, schema):
+for command in (check, run, compare, sweep, search, tune, calibrate, schema):
+    program.add_command(command)
+for command in (policies, profiles, profile, list_traces, trace):
     program.add_command(command)
 for command in (synth, fit):
     trace.add_command(command)

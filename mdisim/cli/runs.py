@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from mdisim.cli.options import check_plot, json_option, plots, together
-from mdisim.cli.shown import as_json, progress_bar
+from mdisim.cli.shown import as_json, bounds_in_words, progress_bar
 
 if TYPE_CHECKING:
+    from mdisim.experiments.comparison import Warmup
+    from mdisim.experiments.prepare import Ground
+    from mdisim.experiments.replications import Auto
+    from mdisim.policies.policy import Policy
+    from mdisim.results import Run
     from mdisim.scenario import Scenario
 
 RESULTS = Path("results")
@@ -33,6 +40,14 @@ writes_results = together(
 )  # fmt: skip
 
 
+class SeedCount(click.IntRange):
+    """A number of seeds, or auto."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or the word."""
+        return value if value == "auto" else super().convert(value, param, ctx)
+
+
 @click.command()
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
 @plots("the network of the one scenario")
@@ -40,9 +55,11 @@ writes_results = together(
 def check(
     scenarios: tuple[str, ...], plot: Path | None, overrides: tuple[str, ...], allow_code: bool, wants_json: bool
 ) -> None:
-    """Tell what is wrong with scenario files, or print them with every default.
+    """Tell what is wrong with scenario files, or print them with their bounds and every default.
 
-    All files are looked at before the first fault ends the command.
+    All files are looked at before the first fault ends the command. A bound is the most answers per second that
+    devices and links could give, wherever tasks go, if samples left at the exits where the policy's first
+    thresholds let them; and the share of samples that any of its exits gets right.
     """
     if plot is not None and len(scenarios) > 1:
         raise click.UsageError(f"--plot draws one network, and {len(scenarios)} scenarios are named; name one")
@@ -63,7 +80,11 @@ def check(
     if wants_json:
         as_json([{key: facts[key] for key in facts if key not in ("resolved", "world")} for facts in found])
     else:
-        texts = [f"# {facts['file']}: all is well\n{facts['resolved']}" for facts in found]
+        texts = [
+            "\n# ".join((f"# {facts['file']}: all is well", *bounds_in_words(facts["bounds"])))
+            + f"\n{facts['resolved']}"
+            for facts in found
+        ]
         click.echo("---\n".join(texts), nl=False)
 
 
@@ -74,7 +95,7 @@ def _check(path: str, overrides: tuple[str, ...], allow_code: bool) -> dict[str,
 
     scenario = _scenario(path, overrides, allow_code)
     ground = Ground.of(scenario)
-    laid_out = [ground.policy(None).name, *lay_out(ground, None)]
+    own, others = ground.policy(None), lay_out(ground, None)
     return {
         "file": path,
         "digest": scenario.digest,
@@ -82,11 +103,32 @@ def _check(path: str, overrides: tuple[str, ...], allow_code: bool) -> dict[str,
         "links": len(ground.world.links),
         "sources": len(ground.world.sources),
         "exits": ground.world.n_exits,
-        "policies": list(dict.fromkeys(laid_out)),
+        "policies": list(dict.fromkeys([own.name, *others])),
         "duration_s": ground.world.window.duration_s,
+        "bounds": _bounds(ground, {own.name: own} | others),
         "resolved": ground.origin.resolved if ground.origin else "",
         "world": ground.world,
     }
+
+
+def _bounds(ground: Ground, policies: Mapping[str, Policy]) -> list[dict[str, Any]]:
+    """The bounds of each policy, and of any."""
+    from mdisim import bounds
+
+    world = ground.world
+    demands = {label: bounds.planned(world, policy) for label, policy in policies.items()}
+    offered = bounds.offered_per_s(world)
+    total = float(sum(offered))
+    mix = [rate / total for rate in offered] if isfinite(total) and total else None
+    found = []
+    for label, demand in {**demands, "any policy": bounds.lightest(world)}.items():
+        bound = bounds.throughput_bound(world, demand, mix=mix)
+        right = bounds.accuracy_bound(world, policies.get(label))
+        found.append(
+            {"policy": label, "throughput_bound_per_s": bound.per_s, "limited_by": bound.limited_by,
+             "accuracy_bound": right, "offered_per_s": total}
+        )  # fmt: skip
+    return found
 
 
 def _scenario(path: str, overrides: tuple[str, ...], allow_code: bool) -> Scenario:
@@ -99,6 +141,12 @@ def _scenario(path: str, overrides: tuple[str, ...], allow_code: bool) -> Scenar
 @click.argument("scenario", metavar="SCENARIO")
 @click.option("--policy", metavar="NAME", help="A policy in place of the scenario's.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="The seed, in place of the scenario's.")
+@click.option(
+    "--timeline",
+    "record",
+    is_flag=True,
+    help="Also write every service and transmission, as timeline.json.gz for a viewer of Chrome traces.",
+)
 @plots("the run over time")
 @reads_scenario
 @writes_results
@@ -108,6 +156,7 @@ def run(
     scenario: str,
     policy: str | None,
     seed: int | None,
+    record: bool,
     plot: Path | None,
     overrides: tuple[str, ...],
     allow_code: bool,
@@ -131,8 +180,8 @@ def run(
     directory = out or RESULTS / f"{ground.name}-{asked[:8]}"
     vacant(directory, asked, force)
     with progress_bar(f"{chosen.name} in {ground.name}") as advance:
-        done = ground.run(chosen, number, advance)
-    done.save(directory, command=command, force=force)
+        done = ground.run(chosen, number, advance, record)
+    done.save(directory, command=command, force=force, also=_timeline(done) if record else lambda folder: None)
     if plot is not None:
         from mdisim.report import save, timeline
 
@@ -143,6 +192,13 @@ def run(
         as_json([{**facts, **done.summary(), "faults": failed, "directory": str(directory)}])
     else:
         run_report(done, f"seed {number}" + (" (--seed wins over the file's)" if seeded else ""), directory)
+
+
+def _timeline(run: Run) -> Callable[[Path], object]:
+    """What writes the events of a run into its folder."""
+    from mdisim.report import save_event_trace
+
+    return lambda folder: save_event_trace(run, folder / "timeline.json.gz")
 
 
 def _policy(name: str, scenario: str, overrides: tuple[str, ...], allow_code: bool) -> str:
@@ -168,11 +224,41 @@ def _policy(name: str, scenario: str, overrides: tuple[str, ...], allow_code: bo
 @click.argument("scenario", metavar="SCENARIO")
 @click.option("--policies", "names", metavar="A,B,C",
               help="Policies by name, the first one to compare with; the scenario's by default.")  # fmt: skip
-@click.option("--seeds", type=click.IntRange(1, 10_000), default=5, show_default=True, metavar="N",
-              help="How many seeds, counted from 0; each gives every policy the same work.")  # fmt: skip
+@click.option(
+    "--seeds",
+    type=SeedCount(1, 10_000),
+    default=5,
+    show_default=True,
+    metavar="N|auto",
+    help="How many seeds, counted from 0; each gives every policy the same work. auto: as --until says.",
+)
+@click.option(
+    "--until",
+    metavar="MEASURE=GOAL",
+    help="With --seeds auto: add seeds until half of the 95 % interval of MEASURE is at most GOAL for every "
+    "policy, such as latency_mean_s=5% of each mean, or =0.002 in the measure's unit; of "
+    "latency_mean_s_difference, that of the differences to the first policy.",
+)
+@click.option(
+    "--most",
+    type=click.IntRange(2, 10_000),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="With --seeds auto: no more seeds than these.",
+)
+@click.option(
+    "--warmup",
+    type=click.Choice(("stated", "mser")),
+    default="stated",
+    show_default=True,
+    help="What is left out: what the scenario says, or what MSER-5 finds in three runs of each policy.",
+)
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, metavar="N",
               help="How many runs at a time.")  # fmt: skip
 @click.option("--measures", metavar="A,B,C", help="Which measures to print; all are written.")
+@click.option("--format", "style", type=click.Choice(("table", "markdown", "latex")), default="table",
+              show_default=True, help="How to print.")  # fmt: skip
 @plots("the policies over time, at the first seed")
 @reads_scenario
 @writes_results
@@ -181,9 +267,13 @@ def compare(
     command: str,
     scenario: str,
     names: str | None,
-    seeds: int,
+    seeds: int | Literal["auto"],
+    until: str | None,
+    most: int,
+    warmup: Warmup,
     jobs: int,
     measures: str | None,
+    style: str,
     plot: Path | None,
     overrides: tuple[str, ...],
     allow_code: bool,
@@ -191,23 +281,28 @@ def compare(
     out: Path | None,
     force: bool,
 ) -> None:
-    """Run policies on the same work and print means with 95 % intervals over seeds."""
-    from mdisim import metrics
+    """Run policies on the same work and print means with 95 % intervals over seeds.
+
+    A * marks what differs from the first policy: paired t tests, measure by measure, adjusted by Holm's procedure
+    for the policies compared.
+    """
     from mdisim.cli.shown import comparison_report
-    from mdisim.experiments.compare import MEASURES, check_measures, compare_on, identity, lay_out, record
+    from mdisim.experiments import compare as comparing
+    from mdisim.experiments.compare import check_measures, compare_on, identity, lay_out, record
     from mdisim.experiments.prepare import Ground, no_progress
     from mdisim.folders import vacant
 
     check_plot(plot)
     ground = Ground.of(_scenario(scenario, overrides, allow_code))
-    wanted = MEASURES if measures is None else tuple(_listed(measures))
-    check_measures(wanted, metrics.names(ground.world.n_exits))
+    wanted = comparing.MEASURES if measures is None else tuple(_listed(measures))
+    check_measures(wanted, comparing.measures(ground.world.n_exits))
+    numbers = _seeds(seeds, until, most)
     policies = lay_out(ground, None if names is None else _listed(names))
-    asked = identity(ground.origin, record(policies), range(seeds))
+    asked = identity(ground.origin, record(policies), numbers, warmup)
     directory = out or RESULTS / f"{ground.name}-{asked[:8]}"
     vacant(directory, asked, force)
     with progress_bar(f"{len(policies)} policies in {ground.name}") as advance:
-        done = compare_on(ground, policies, range(seeds), jobs, advance)
+        done = compare_on(ground, policies, numbers, jobs, advance, warmup)
     done.save(directory, command=command, force=force)
     if plot is not None:
         from mdisim.report import save, timeline
@@ -215,8 +310,38 @@ def compare(
         save(timeline({label: ground.run(p, 0, no_progress) for label, p in policies.items()}), plot)
     if wants_json:
         as_json(done.records(wanted))
-    else:
+    elif style == "table":
         comparison_report(done, wanted, directory)
+    else:
+        click.echo(done.markdown(wanted) if style == "markdown" else done.latex(wanted), nl=False)
+    if wants_json or style != "table":
+        for warning in done.warnings:
+            click.echo(f"warning: {warning}", err=True)
+
+
+def _seeds(seeds: int | str, until: str | None, most: int) -> Sequence[int] | Auto:
+    """What --seeds, --until and --most ask for."""
+    from mdisim.experiments.compare import Auto
+
+    if not isinstance(seeds, str):
+        if until is not None:
+            raise click.UsageError("--until says when seeds are enough: say --seeds auto, too, or leave it out")
+        return range(seeds)
+    name, _, goal = (until or "").partition("=")
+    measure, goal = name.strip(), goal.strip()
+    try:
+        value = float(goal.removesuffix("%"))
+    except ValueError:
+        but = "" if until is None else f", not {until!r}"
+        raise click.UsageError(f"--seeds auto needs --until, such as --until latency_mean_s=5%{but}") from None
+    return Auto(
+        measure.removesuffix("_difference"),
+        relative=value / 100.0 if goal.endswith("%") else None,
+        absolute=None if goal.endswith("%") else value,
+        of="difference" if measure.endswith("_difference") else "mean",
+        first=min(5, most),
+        at_most=most,
+    )
 
 
 def _listed(text: str) -> list[str]:

@@ -6,13 +6,17 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from math import isnan
+from math import isfinite, isnan
 from pathlib import Path
+from textwrap import wrap
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from mdisim.experiments.written import SHARES, STEPS, unit_of
+
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from mdisim.experiments.compare import Comparison
@@ -20,9 +24,8 @@ if TYPE_CHECKING:
 
 PIPED_WIDTH = 200
 MOST_FAULTS = 20  # printed
-SHARES = ("share", "accuracy", "utilisation", "utilisation_mean", "utilisation_max")
-STEPS = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
-ENDINGS = (("_per_s", "/s"), ("_bps", "bit/s"), ("_bytes", "B"), ("_s", "s"), ("_j", "J"), ("_w", "W"))
+GAP = 3  # between columns
+TITLE = 20  # letters of a measure in a line, where the screen is narrow
 
 
 def as_json(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -47,11 +50,19 @@ def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
 
 def show(*things: Table | str) -> None:
     """Print with rich, never narrower than what a pipe can take."""
+    for thing in things:
+        _console().print(thing)
+
+
+def width() -> int:
+    """How many letters fit into a line."""
+    return int(_console().width)
+
+
+def _console() -> Console:
     from rich.console import Console
 
-    console = Console(width=None if _is_terminal(sys.stdout) else PIPED_WIDTH, highlight=False, markup=False)
-    for thing in things:
-        console.print(thing)
+    return Console(width=None if _is_terminal(sys.stdout) else PIPED_WIDTH, highlight=False, markup=False)
 
 
 def _is_terminal(stream: IO[str] | None) -> bool:
@@ -76,17 +87,11 @@ def quantity(measure: str, *values: float) -> str:
         return "-"
     if measure.endswith(SHARES):
         return _joined([f"{100 * v:.1f}" for v in values], " %")
-    unit = next((unit for ending, unit in ENDINGS if measure.endswith(ending)), "")
+    unit = unit_of(measure)
     step, prefix = _step(abs(values[0])) if unit and unit != "/s" else (1.0, "")
     return _joined(
         [f"{v / step:.3g}" if abs(v / step) < 1e3 else f"{v / step:.0f}" for v in values], f" {prefix}{unit}"
     )
-
-
-def _title(measure: str) -> str:
-    """A measure's name in words, without its unit."""
-    ending = next((ending for ending, _ in ENDINGS if measure.endswith(ending)), "")
-    return measure.removesuffix(ending).replace("_", " ")
 
 
 def _step(value: float) -> tuple[float, str]:
@@ -174,25 +179,55 @@ def _lines(run: Run, summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 
 
 def comparison_report(comparison: Comparison, measures: Sequence[str], directory: Path) -> None:
-    """Print means with intervals, then the differences to the first policy."""
-    estimates, verdicts = comparison.table(measures), comparison.verdicts()
-    first, *others = comparison.policies
+    """Print means with intervals, the differences to the first policy, and what makes them doubtful."""
+    from mdisim.experiments.written import lines, meaning
 
-    def rows(labels: Sequence[str], mean: str, high: str) -> list[dict[str, str]]:
+    first, *others = labels = list(comparison.policies)
+    verdicts = comparison.verdicts()
+
+    def rows(chosen: Sequence[str], differences: bool) -> list[dict[str, str]]:
+        found = lines(comparison, measures, differences=differences)
+        at = [labels.index(label) for label in chosen]
         return [
-            {"measure": _title(m)}
-            | {p: quantity(m, values[mean][p], values[high][p] - values[mean][p]) for p in labels}
-            for m, values in ((m, estimates[m]) for m in measures)
+            {"measure": "\n".join(wrap(str(line.head), TITLE if width() < PIPED_WIDTH else PIPED_WIDTH))}
+            | {labels[i]: line.cells[i] + " *" * (differences and line.marks[i]) for i in at}
+            for line in found
         ]
 
     n = len(comparison.seeds)
-    table(
-        [*rows([first, *others], "mean", "high"), {"measure": "verdict", **verdicts}],
-        f"mean over {n} seed{'s' * (n > 1)}" + " ± half of the 95 % interval" * (n > 1),
-    )
-    if others:
-        table(
-            rows(others, "difference", "difference_high"),
-            f"mean difference to {first}, paired by seed; of shares in points",
-        )
+    told = f"mean over {n} seed{'s' * (n > 1)}" + " ± half of the 95 % interval" * (n > 1)
+    for chosen in _side_by_side(labels, rows(labels, False)):
+        told_of = {label: verdicts[label] for label in chosen}
+        table([*rows(chosen, False), {"measure": "verdict", **told_of}], told if first in chosen else None)
+    told = f"mean difference to {first}, paired by seed; of shares in points"
+    for chosen in _side_by_side(others, rows(others, True)) if others else ():
+        table(rows(chosen, True), told if others[0] in chosen else None)
+    if others and n > 1:
+        show(meaning(comparison))
+    if comparison.until or comparison.warmup != "stated":
+        show(f"{n} seeds; the first {comparison.warmup_s:.4g} s of each run are left out ({comparison.warmup})")
+    for warning in comparison.warnings:
+        show(f"warning: {warning}")
     show(f"written to {directory}")
+
+
+def _side_by_side(labels: Sequence[str], rows: Sequence[Mapping[str, str]]) -> list[list[str]]:
+    """The columns in parts of about the same number that fit the screen beside the first one."""
+    first = max(len(line) for row in rows for line in row["measure"].split("\n"))
+    widest = max(len(text) for label in labels for text in (*(row[label] for row in rows), *label.split()))
+    fit = max(1, (width() - first - GAP - 1) // (max(widest, len("overloaded")) + GAP))
+    parts = -(-len(labels) // fit)
+    each = -(-len(labels) // parts)
+    return [list(labels[i : i + each]) for i in range(0, len(labels), each)]
+
+
+def bounds_in_words(bounds: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What no policy can exceed, a line each."""
+    found = []
+    for bound in bounds:
+        most = quantity("throughput_bound_per_s", bound["throughput_bound_per_s"]).replace(" /s", " answers/s")
+        by = f" (limited by {', '.join(bound['limited_by'])})" if bound["limited_by"] else ""
+        right = quantity("accuracy", bound["accuracy_bound"])
+        found.append(f"{bound['policy']}: at most {most}{by}, at most {right} right")
+    offered = bounds[0]["offered_per_s"]
+    return [*found, f"offered: {quantity('offered_per_s', offered)}"] if isfinite(offered) else found

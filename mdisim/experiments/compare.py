@@ -6,20 +6,15 @@ pairs: the interval of the mean difference is narrower than those of the two mea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from difflib import get_close_matches
-from multiprocessing import get_context
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
-from mdisim import engine
+from mdisim import bounds, metrics
+from mdisim.experiments.cases import Outcome, outcomes
+from mdisim.experiments.comparison import MEASURES, Comparison, Seeds, Warmup, check_measures, identity
 from mdisim.experiments.prepare import (
     AnyPolicy,
     AnyScenario,
@@ -29,115 +24,27 @@ from mdisim.experiments.prepare import (
     no_progress,
     parameters,
 )
-from mdisim.folders import AnyPath, digest, plain, provenance, reading, write_json, write_table, writing
+from mdisim.experiments.replications import Auto
+from mdisim.experiments.steadiness import PILOTS, doubts, settled_s
+from mdisim.folders import plain
 from mdisim.policies.policy import Policy
-from mdisim.results import Origin
 from mdisim.world import World
 
-CONFIDENCE = 0.95
-MEASURES = (
-    "throughput_per_s",
-    "latency_mean_s",
-    "latency_p95_s",
-    "accuracy",
-    "in_time_accuracy",
-    "offload_share",
-    "device_utilisation_max",
-)
-ESTIMATES = ("mean", "low", "high", "difference", "difference_low", "difference_high")
-VERDICTS = ("stable", "backlogged", "overloaded")
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """Several policies on the same work.
-
-    `runs`: one row per policy and seed, with every measure of a run's summary. `policies`: for each label the
-    `policy` and its `parameters`; the first is what the others are compared with. `origin` is None where the
-    world was built by hand.
-    """
-
-    runs: pd.DataFrame
-    policies: Mapping[str, Mapping[str, Any]]
-    origin: Origin | None = None
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """The seeds, in order."""
-        return tuple(int(seed) for seed in self.runs["seed"].unique())
-
-    @property
-    def identity(self) -> str:
-        """What was asked for, as 64 hexadecimal digits; empty where the world was built by hand."""
-        return identity(self.origin, self.policies, self.seeds)
-
-    def table(self, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
-        """Means over seeds and mean differences to the first policy, with 95 % Student t intervals.
-
-        One row a policy; columns are (measure, estimate) with the estimates mean, low, high, difference,
-        difference_low and difference_high, in the measure's unit: `table["latency_p95_s"]` is one measure's.
-        Differences are paired by seed. With one seed there are no intervals (NaN), and a measure that is NaN
-        for one seed is NaN.
-        """
-        columns = {(m, name): values for m in measures for name, values in self._estimates(m).items()}
-        return pd.DataFrame(columns, index=pd.Index(self.policies, name="policy"))
-
-    def _estimates(self, measure: str) -> dict[str, pd.Series[float]]:
-        by_seed = self._by_seed(measure)
-        paired = by_seed.sub(by_seed.iloc[:, 0], axis=0)
-        return dict(zip(ESTIMATES, (*intervals(by_seed), *intervals(paired)), strict=True))
-
-    def _by_seed(self, measure: str) -> pd.DataFrame:
-        known = [name for name in self.runs.columns if pd.api.types.is_float_dtype(self.runs[name])]
-        check_measures([measure], known)
-        return self.runs.pivot(index="seed", columns="policy", values=measure)[list(self.policies)]
-
-    def verdicts(self) -> pd.Series[str]:
-        """The worst verdict of each policy over the seeds."""
-        rank = self.runs["verdict"].map(VERDICTS.index).groupby(self.runs["policy"]).max()
-        return rank.reindex(list(self.policies)).map(lambda i: VERDICTS[i]).rename("verdict")
-
-    def records(self, measures: Sequence[str] = MEASURES) -> list[dict[str, Any]]:
-        """The table as plain data, one mapping a policy; an estimate's key is the measure and its name."""
-        table, verdicts = self.table(measures), self.verdicts()
-        keys = [m if estimate == "mean" else f"{m}_{estimate}" for m in measures for estimate in ESTIMATES]
-        return [
-            {"policy": label, "verdict": verdicts[label], "seeds": len(self.seeds)}
-            | dict(zip(keys, plain(row), strict=True))
-            for label, row in zip(self.policies, table.to_numpy(), strict=True)
-        ]
-
-    def save(self, directory: AnyPath, *, command: str = "", force: bool = False) -> Path:
-        """Write the comparison as a directory, whole or not at all, and return its path.
-
-        Inside: `summary.parquet` (one row a run), `table.json`, `provenance.json` and the scenario's YAML.
-        What is there already is treated as `Run.save` does.
-        """
-        facts = {"kind": "comparison", "command": command, "policies": self.policies, "seeds": self.seeds}
-        facts |= self.origin.facts() if self.origin else {}
-        with writing(directory, self.identity, facts, force) as folder:
-            write_table(self.runs, folder / "summary.parquet")
-            write_json(self.records(), folder / "table.json")
-            if self.origin:
-                self.origin.write(folder)
-        return Path(directory)
-
-    @classmethod
-    def load(cls, directory: AnyPath) -> Comparison:
-        """Read a comparison that `save` wrote; a ResultsError where there is none, or where it is incomplete."""
-        folder = Path(directory)
-        facts = provenance(folder, "comparison")
-        with reading(folder):
-            runs = pd.read_parquet(folder / "summary.parquet")
-            return cls(runs, facts["policies"], Origin.read(facts, folder))
+__all__ = [
+    "MEASURES", "Auto", "Comparison", "check_measures", "compare", "compare_on", "identity", "lay_out", "measures",
+    "record",
+]  # fmt: skip
+Done = dict[tuple[str, int], Outcome]  # by label and seed
+PILOT_SEEDS = range(10_000, 10_000 + PILOTS)  # beyond those that the command line compares
 
 
 def compare(
     scenario: AnyScenario,
     policies: Iterable[AnyPolicy] | Mapping[str, AnyPolicy] | None = None,
-    seeds: Iterable[int] = range(5),
+    seeds: Iterable[int] | Auto = range(5),
     jobs: int = 1,
     progress: Callable[[float], None] = no_progress,
+    warmup: Warmup = "stated",
 ) -> Comparison:
     """Run policies on the same work and tabulate what they achieve.
 
@@ -149,12 +56,18 @@ def compare(
         What `simulate` takes as a policy, several of them, the one to compare with first; a mapping gives
         them labels of your own. The scenario's `compare`, or else its own policy, if left out.
     seeds
-        One run per policy and seed. The scenario's own seed does not count here.
+        One run per policy and seed. The scenario's own seed does not count here. An `Auto`, such as
+        `Auto("latency_mean_s", relative=0.05)`, goes on until an interval is narrow enough.
     jobs
         How many processes run at once; the results are the same. Policies of your own must then be defined
         in a module that can be imported.
     progress
         Called after each run with the share of the runs that are done.
+    warmup
+        `stated`: what the scenario says is left out. `mser`: each policy is run at three seeds of its own before
+        the comparison, and left out is what MSER-5 drops of the mean number in the system over time, the longest
+        such time of all policies, so that all are measured in the same window. A policy in which that does not
+        settle has no say, and is warned of.
 
     Raises
     ------
@@ -164,26 +77,79 @@ def compare(
         A rule answered something impossible.
     """
     ground = Ground.of(scenario)
-    return compare_on(ground, lay_out(ground, policies), tuple(seeds), jobs, progress)
+    asked = seeds if isinstance(seeds, Auto) else tuple(seeds)
+    return compare_on(ground, lay_out(ground, policies), asked, jobs, progress, warmup)
 
 
 def compare_on(
     ground: Ground,
     policies: Mapping[str, Policy],
-    seeds: Sequence[int],
+    seeds: Seeds,
     jobs: int = 1,
     progress: Callable[[float], None] = no_progress,
+    warmup: Warmup = "stated",
 ) -> Comparison:
     """Compare policies that are laid out already, by label."""
-    check_seeds(seeds)
-    cases = [(ground.world, policy, seed) for policy in policies.values() for seed in seeds]
-    rows: list[dict[str, Any]] = [{} for _ in cases]
-    for done, (i, summary) in enumerate(summaries(cases, jobs), 1):
-        rows[i] = summary
-        progress(done / len(cases))
-    names = [{"policy": label, "seed": seed} for label in policies for seed in seeds]
-    frame = pd.DataFrame([name | row for name, row in zip(names, rows, strict=True)])
-    return Comparison(frame, record(policies), ground.origin)
+    if warmup not in ("stated", "mser"):
+        raise ExperimentError(f"warmup is {warmup!r}; 'stated' or 'mser' would do")
+    until = seeds if isinstance(seeds, Auto) else None
+    if until:
+        check_measures([until.measure], measures(ground.world.n_exits))
+    numbers = list(range(seeds.first) if isinstance(seeds, Auto) else check_seeds(seeds))
+    world, warnings = _warmed(ground.world, policies, jobs) if warmup == "mser" else (ground.world, [])
+    most = until.at_most if until else len(numbers)
+    done = _run(world, policies, numbers, {}, jobs, progress, most)
+    found = Comparison(_rows(policies, numbers, done), record(policies), ground.origin)
+    while until and (more := until.needed(found.by_seed(until.measure).to_numpy())) > len(numbers):
+        numbers = list(range(more))
+        done |= _run(world, policies, numbers, done, jobs, progress, most)
+        found = replace(found, runs=_rows(policies, numbers, done))
+    if until and not until.reached(found.by_seed(until.measure).to_numpy()):
+        warnings.append(until.not_reached(len(numbers)))
+    series = {label: [done[label, seed].in_system for seed in numbers] for label in policies}
+    window = world.window
+    warnings += doubts(
+        series, dict(zip(policies, found.verdicts(), strict=True)), window.warmup_s, window.duration_s
+    )
+    return replace(found, warmup=warmup, warmup_s=window.warmup_s, until=until, warnings=tuple(warnings))
+
+
+def _run(
+    world: World,
+    policies: Mapping[str, Policy],
+    seeds: Sequence[int],
+    done: Done,
+    jobs: int,
+    progress: Callable[[float], None],
+    most: int,
+) -> Done:
+    """Run what is not done yet; `most` seeds there may be in all."""
+    cases = [(label, seed) for label in policies for seed in seeds if (label, seed) not in done]
+    found: Done = {}
+    for i, outcome in outcomes([(world, policies[label], seed) for label, seed in cases], jobs):
+        found[cases[i]] = outcome
+        progress((len(done) + len(found)) / (len(policies) * most))
+    return found
+
+
+def _rows(policies: Mapping[str, Policy], seeds: Sequence[int], done: Done) -> pd.DataFrame:
+    cases = [(label, seed) for label in policies for seed in seeds]
+    return pd.DataFrame([{"policy": label, "seed": seed} | done[label, seed].summary for label, seed in cases])
+
+
+def _warmed(world: World, policies: Mapping[str, Policy], jobs: int) -> tuple[World, list[str]]:
+    """The world with the warm-up that MSER-5 chooses, and warnings of policies that do not settle."""
+    cases = [(world, policy, seed) for policy in policies.values() for seed in PILOT_SEEDS]
+    runs = dict(outcomes(cases, jobs))
+    longest_s, warnings = 0.0, []
+    for i, label in enumerate(policies):
+        series = [runs[PILOTS * i + j].in_system for j in range(PILOTS)]
+        cut_s, settled = settled_s(series, world.window.duration_s)
+        if settled:
+            longest_s = max(longest_s, cut_s)
+        else:
+            warnings.append(f"{label}: MSER-5 finds no end of the warm-up; a longer run or a lower rate would do")
+    return replace(world, window=replace(world.window, warmup_s=longest_s)), warnings
 
 
 def lay_out(ground: Ground, given: Iterable[AnyPolicy] | Mapping[str, AnyPolicy] | None) -> dict[str, Policy]:
@@ -192,9 +158,9 @@ def lay_out(ground: Ground, given: Iterable[AnyPolicy] | Mapping[str, AnyPolicy]
         raise ExperimentError(f"policies must be several, not the text {given!r}; [{given!r}] would do")
     if given is None:
         given = ground.scenario.compared() if ground.scenario else ()
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping) and given:
         return {label: ground.policy(policy) for label, policy in given.items()}
-    stated = list(given)
+    stated: list[AnyPolicy] = list(given)
     if not stated:
         raise ExperimentError("no policies to compare; name one or more")
     made = [ground.policy(policy) for policy in stated]
@@ -211,60 +177,11 @@ def _label(stated: AnyPolicy, made: Policy) -> str:
     return stated if isinstance(stated, str) else made.name
 
 
-def check_measures(wanted: Iterable[str], known: Sequence[str]) -> None:
-    """Raise an ExperimentError where a measure is not known."""
-    for name in wanted:
-        if name not in known:
-            near = get_close_matches(name, known, 1)
-            raise ExperimentError(
-                f"no measure {name!r}; "
-                + (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}")
-            )
-
-
 def record(policies: Mapping[str, Policy]) -> dict[str, dict[str, Any]]:
     """What each label stands for, as plain data."""
     return {label: {"policy": p.name, "parameters": plain(parameters(p))} for label, p in policies.items()}
 
 
-def identity(origin: Origin | None, policies: Mapping[str, Any], seeds: Sequence[int]) -> str:
-    """A digest of what is asked for; empty without a scenario."""
-    return "" if origin is None else digest(["comparison", origin.digest, policies, seeds])
-
-
-def intervals(by_seed: pd.DataFrame) -> tuple[pd.Series[float], pd.Series[float], pd.Series[float]]:
-    """Mean of each column, and its 95 % confidence interval by Student's t with n - 1 degrees of freedom."""
-    n = len(by_seed)
-    mean = by_seed.mean(skipna=False)
-    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * by_seed.std(ddof=1, skipna=False) / np.sqrt(n)
-    return mean, mean - half, mean + half
-
-
-Case = tuple[World, Policy, int]
-
-
-def summaries(cases: Sequence[Case], jobs: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The summary of each case with its number, as they come."""
-    if jobs < 1:
-        raise ExperimentError(f"jobs is {jobs}; 1 or more would do")
-    if jobs == 1:
-        yield from ((i, summarise(*case)) for i, case in enumerate(cases))
-        return
-    # spawned, not forked: a fork of a process with threads (as Arrow has) may hang
-    with ProcessPoolExecutor(min(jobs, len(cases)), mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(summarise, *case): i for i, case in enumerate(cases)}
-        try:
-            for future in as_completed(waiting):
-                yield waiting[future], future.result()
-        except BrokenProcessPool as error:
-            raise ExperimentError(
-                "the processes could not start or have died: with jobs above 1 a script must call compare under "
-                "`if __name__ == '__main__':`, and rules of your own must stand in a module; or use jobs=1"
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def summarise(world: World, policy: Policy, seed: int) -> dict[str, Any]:
-    """Run one case; its tables are not kept."""
-    return engine.run(world, policy, seed).summary()
+def measures(n_exits: int) -> tuple[str, ...]:
+    """The names of the numbers that a comparison has of each run."""
+    return (*metrics.names(n_exits), *bounds.MEASURES)

@@ -84,10 +84,12 @@ class Ground:
             )
         return self.scenario.recipe(given)
 
-    def run(self, policy: Policy, seed: int, progress: Callable[[float], None]) -> Run:
-        """Simulate; `progress` is told the share of the time that has passed."""
+    def run(
+        self, policy: Policy, seed: int, progress: Callable[[float], None] = no_progress, record: bool = False
+    ) -> Run:
+        """Simulate; `progress` is told the share of the time that has passed, `record` keeps all events."""
         duration_s = self.world.window.duration_s
-        done = run(self.world, policy, seed, lambda time_s: progress(min(time_s / duration_s, 1.0)))
+        done = run(self.world, policy, seed, lambda time_s: progress(min(time_s / duration_s, 1.0)), record)
         return replace(done, origin=self.origin, parameters=parameters(policy))
 
 

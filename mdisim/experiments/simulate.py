@@ -13,6 +13,7 @@ def simulate(
     policy: AnyPolicy | None = None,
     seed: int | None = None,
     progress: Callable[[float], None] = no_progress,
+    record: bool = False,
 ) -> Run:
     """Simulate one policy in a scenario.
 
@@ -29,6 +30,9 @@ def simulate(
     progress
         Called now and then with the share of the simulated time that has passed, from 0 to 1.
 
+    record
+        Keep every service and every transmission in the run's `events`, for `mdisim.report.event_trace`.
+
     Raises
     ------
     ScenarioError, ExperimentError
@@ -37,4 +41,4 @@ def simulate(
         A rule answered something impossible.
     """
     ground = Ground.of(scenario)
-    return ground.run(ground.policy(policy), ground.seed(seed), progress)
+    return ground.run(ground.policy(policy), ground.seed(seed), progress, record)

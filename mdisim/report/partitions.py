@@ -27,11 +27,11 @@ def cuts(
 ) -> Axes:
     """Draw the best cut of a chain over the rate of the link, one line for each device.
 
-    A device takes `slower` times as long as the chain's own: gamma, where that is as fast as the cloud. The cuts
-    are those of `best_cuts` in `mdisim.planners.partitions.partition`, from the input at the bottom to all layers on
-    the device at the top; lines at the same cut are drawn a little apart. `marks_bps` are rates with a name, shown as
-    vertical lines where they are within `rates_bps` [bit/s, rising]. Returns the axes. Raises a FigureError
-    without rates or devices, and where rates do not rise.
+    A device takes `slower` times as long as the chain's own: gamma, where that is as fast as the cloud. The
+    cuts are those of `best_cuts` in `mdisim.planners.partitions.partition`, from the input at the bottom to all
+    layers on the device at the top; lines at the same cut are drawn a little apart. `marks_bps` are rates with
+    a name, shown as vertical lines where they are within `rates_bps` [bit/s, rising]. Returns the axes. Raises
+    a FigureError without rates or devices, and where rates do not rise.
     """
     rates = RATES_BPS if rates_bps is None else np.asarray(rates_bps, dtype=np.float64)
     if not len(slower) or len(rates) < 2 or rates[0] <= 0.0 or not (np.diff(rates) > 0.0).all():

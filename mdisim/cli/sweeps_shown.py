@@ -1,0 +1,173 @@
+"""What the commands of many runs tell: how far they are meanwhile, and tables at the end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mdisim.cli.shown import quantity, show, table
+
+if TYPE_CHECKING:
+    from mdisim.experiments.search import Judged, Search
+    from mdisim.experiments.sweep.sweep import Sweep, Tally
+    from mdisim.experiments.trials import Trial
+    from mdisim.experiments.tune import Tuning
+
+EVERY_S = 30.0  # between lines of progress where nobody looks on
+MOST_ROWS = 60  # printed
+MOST_MESSAGES = 5  # printed
+
+
+@contextmanager
+def tallies(what: str) -> Iterator[Callable[[Tally], None]]:
+    """A bar with rate and remaining time where somebody looks on; else a line now and then on stderr."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield _Lines(what)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TextColumn("{task.fields[note]}"), TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(what, total=None, note="")
+        pace = Pace()
+
+        def told(tally: Tally) -> None:
+            note = "points checked" if tally.checking else pace.note(tally)
+            progress.update(bar, total=tally.total, completed=tally.done, note=note)
+
+        yield told
+
+
+class Pace:
+    """How fast runs end, from the first that this process was told of."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+
+    def per_s(self, tally: Tally) -> float:
+        """Runs per second since the beginning."""
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now
+        return (tally.done - tally.before) / max(now - self._began, 1e-9)
+
+    def note(self, tally: Tally) -> str:
+        """The rate, and what failed or was there before."""
+        failed = [f"{tally.failed} failed"] if tally.failed else []
+        before = [f"{tally.before} from before"] if tally.before else []
+        return ", ".join([f"{self.per_s(tally):.3g} runs/s", *failed, *before])
+
+
+class _Lines:
+    """Says how far a sweep is, at most every half minute, and at its end."""
+
+    def __init__(self, what: str) -> None:
+        self._what, self._pace, self._said = what, Pace(), time.monotonic()
+
+    def __call__(self, tally: Tally) -> None:
+        if tally.checking:
+            return
+        per_s, now = self._pace.per_s(tally), time.monotonic()
+        if now - self._said < EVERY_S and not (tally.done == tally.total > tally.before):
+            return
+        self._said = now
+        left_s = (tally.total - tally.done) / per_s if per_s else float("nan")
+        left = f", {left_s:.0f} s left" if left_s > 0 else ""
+        click.echo(f"{self._what}: {tally.done} of {tally.total}, {self._pace.note(tally)}{left}", err=True)
+
+
+@contextmanager
+def told_lines(what: str, total: int | None = None) -> Iterator[Callable[[str], None]]:
+    """A line that changes where somebody looks on; else one line after another on stderr."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda line: click.echo(line, err=True)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (TextColumn(what), BarColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("", total=total)
+        yield lambda line: progress.update(bar, description=line, advance=1)
+
+
+def judged_line(one: Judged) -> str:
+    """A rate and what became of it."""
+    sure = "" if one.decided else " (by its mean)"
+    return f"{one.rate_per_s:g}/s: {'met' if one.met else 'missed'}{sure}, {len(one.runs)} seeds"
+
+
+def trial_line(number: int, trial: Trial) -> str:
+    """A trial's parameters and score."""
+    values = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in trial.parameters.items())
+    return f"trial {number}: {values}: {trial.message or format(trial.score, '.4g')}"
+
+
+# --- at the end
+
+
+def search_report(found: Search, scenario: str) -> None:
+    """Print the largest rate with its bracket, then every rate that was tried."""
+    show(f"{found.policy} in {scenario}: {' and '.join(map(str, found.targets))}")
+    bracket = f"between {found.low_per_s:.4g}/s and {found.high_per_s:.4g}/s"
+    show(f"largest rate {found.rate_per_s:.4g}/s, {bracket} ({len(found.runs)} runs)")
+    measures = list(dict.fromkeys(target.measure for target in found.targets))
+    rows = [
+        {"rate": f"{row['rate_per_s']:g}/s", "seeds": row["seeds"], "stable": f"{100 * row['stable_share']:.0f} %"}
+        | {m: quantity(m, row[m], row[f"{m}_high"] - row[m]) for m in measures}
+        | {"met": ("yes" if row["met"] else "no") + ("" if row["decided"] else ", by its mean")}
+        for row in found.points.sort_values("rate_per_s").to_dict("records")
+    ]
+    table(rows)
+
+
+def sweep_report(done: Sweep, measures: Sequence[str], directory: Path) -> None:
+    """Print means with intervals by point and policy, then what failed."""
+    rows = [
+        {**{p: _short(row[p]) for p in done.paths}, "policy": row["policy"], "seeds": row["seeds"]}
+        | {m: quantity(m, row[m], row[f"{m}_high"] - row[m]) for m in measures}
+        for row in done.table(measures).head(MOST_ROWS).to_dict("records")
+    ]
+    if rows:
+        table(rows, "means over seeds ± half of the 95 % interval")
+    more = done.runs[["point", "policy"]].drop_duplicates().shape[0] - len(rows)
+    if more > 0:
+        show(f"and {more} more rows")
+    counts = done.runs["status"].value_counts()
+    show(f"{len(done.runs)} runs: {', '.join(f'{n} {status}' for status, n in counts.items())}")
+    for message, n in done.failures["message"].value_counts().head(MOST_MESSAGES).items():
+        click.echo(f"failed {n} times: {message}", err=True)
+    show(f"written to {directory}")
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def tuning_report(done: Tuning) -> None:
+    """Print the best parameters, and how they score where they were found and where they were not."""
+    aim = done.aim
+    goal = " and ".join([f"{'minimise' if aim.minimise else 'maximise'} {aim.measure}", *map(str, aim.targets)])
+    show(f"{done.policy}: {goal}, {len(done.trials)} trials")
+    show("best: " + (", ".join(f"{k} {_short(v)}" for k, v in done.best.items()) or "as stated"))
+    rows = [
+        {"parameters": row["parameters"]}
+        | {
+            f"{phase} seeds": quantity(aim.measure, row[phase], row[f"{phase}_high"] - row[phase])
+            + (" (misses a target)" if row[f"{phase}_meets"] is False else "")
+            for phase in ("training", "fresh")
+        }
+        for row in done.scores.to_dict("records")
+    ]
+    table(rows, "means ± half of the 95 % interval; the difference in pairs")
+    show(f"the training seeds flatter the best by {quantity(aim.measure, done.optimism)}")
+    if done.directory is not None:
+        show(f"written to {done.directory}")

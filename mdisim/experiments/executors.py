@@ -1,0 +1,232 @@
+"""Where runs are done: in this process, on the cores of this machine, or on a cluster under dask or ray.
+
+Each is an executor as `concurrent.futures` knows it, with what is to be known besides: which exceptions tell of a
+dead process, whether the executor is then broken, and how many tasks may wait in it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from math import inf
+from typing import Any
+
+from mdisim.experiments.prepare import ExperimentError
+
+BACKENDS = ("local", "dask", "ray")
+WATCH_S = 1.0
+LIBRARIES = {"dask": "distributed", "ray": "ray"}  # each is an extra of the backend's name
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+class Serial(Executor):
+    """An executor that does the task at once, in this process."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Do the task and return a future that is done."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class Rays(Executor):
+    """Ray's tasks as an executor."""
+
+    def __init__(self, ray: Any) -> None:
+        self._call = ray.remote(max_retries=0)(_call)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Hand a task to Ray."""
+        future: Future[Any] = self._call.remote(fn, *args, **kwargs).future()
+        return future
+
+
+def _call(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return fn(*args, **kwargs)
+
+
+class Dasks(Executor):
+    """A client of dask as an executor; dask's own may leave a future open for ever where a worker has died."""
+
+    def __init__(self, client: Any, cluster: Any = None) -> None:
+        self._client, self._cluster = client, cluster
+        self._held: set[Any] = set()  # dask forgets a task that nobody holds
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Leave the cluster; close it if it is our own."""
+        self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Hand a task to dask."""
+        ours: Future[Any] = Future()
+        theirs = self._client.submit(fn, *args, pure=False, **kwargs)
+        self._held.add(theirs)
+
+        def pass_on(ended: Any) -> None:
+            self._held.discard(ended)
+            try:
+                ours.set_result(ended.result())
+            except BaseException as error:  # a CancelledError is one
+                ours.set_exception(error)
+
+        theirs.add_done_callback(pass_on)
+        return ours
+
+
+@dataclass
+class Engine:
+    """An open executor. `make` opens one of so many processes; `breaks` where it is of no use after a death.
+
+    `ahead`: how many tasks it may hold at once; `deaths`: what a future of it raises when its process died.
+    """
+
+    make: Callable[[int], Executor]
+    jobs: int = 1
+    end: Callable[[Executor], None] = field(default=lambda executor: executor.shutdown())
+    ahead: float = inf
+    deaths: tuple[type[BaseException], ...] = (BrokenExecutor,)
+    breaks: bool = False
+    _open: Executor | None = None
+
+    def submit(self, fn: Callable[..., Any], task: Any) -> Future[Any]:
+        """Hand out a task; the executor opens with the first."""
+        if self._open is None:
+            self._open = self.make(self.jobs)
+        return self._open.submit(fn, task)
+
+    def restart(self, jobs: int | None = None) -> None:
+        """Go on with a fresh executor, of so many processes or else of all."""
+        self.close()
+        if jobs is not None:
+            self._open = self.make(jobs)
+
+    def close(self) -> None:
+        """Stop all that is under way."""
+        opened, self._open = self._open, None
+        if opened is not None:
+            self.end(opened)
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where runs are to be done.
+
+    `jobs`: how many processes; all cores if left out; one on this machine is this process itself. With an
+    `address`, dask and ray use the cluster that runs there, and as much of it as it has. Raises an ExperimentError
+    for what cannot be opened.
+    """
+
+    backend: str = "local"
+    jobs: int | None = None
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be opened, before any work."""
+        if self.backend not in BACKENDS:
+            raise ExperimentError(f"no backend {self.backend!r}; there are {', '.join(BACKENDS)}")
+        if self.jobs is not None and self.jobs < 1:
+            raise ExperimentError(f"jobs is {self.jobs}; 1 or more would do")
+        if self.address is not None and self.backend == "local":
+            raise ExperimentError(f"address {self.address} is that of a cluster; backend dask or ray would do")
+        if self.address is not None and self.jobs is not None:
+            raise ExperimentError(f"the cluster at {self.address} has as many workers as it has; leave jobs out")
+        if self.backend != "local":
+            extra(LIBRARIES[self.backend], self.backend)
+
+
+@contextmanager
+def engine(where: Where) -> Iterator[Engine]:
+    """Open a backend, and close it with all that is under way in it."""
+    with ExitStack() as stack:
+        opened = _open(where, stack)
+        stack.callback(opened.close)
+        yield opened
+
+
+def extra(module: str, name: str) -> Any:
+    """Import a library that is an extra of ours."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise ExperimentError(f"this needs {module}: pip install 'mdisim[{name}]'") from error
+
+
+def cores() -> int:
+    """How many cores this process may use, by affinity and by the limits of its container."""
+    from joblib.externals.loky import cpu_count
+
+    return int(cpu_count())
+
+
+def _open(where: Where, stack: ExitStack) -> Engine:
+    if where.backend == "dask":
+        return _dask(where)
+    if where.backend == "ray":
+        return _ray(where, stack)
+    return Engine(lambda _: Serial(), ahead=1) if where.jobs == 1 else _local(where.jobs or cores())
+
+
+def _local(jobs: int) -> Engine:
+    """Processes of loky: they survive nothing, but tell so, and know functions of a notebook."""
+    from joblib.externals.loky.process_executor import ProcessPoolExecutor
+
+    return Engine(
+        make=lambda n: ProcessPoolExecutor(n, env=ONE_THREAD, initializer=_follow, initargs=(os.getpid(),)),
+        end=lambda executor: executor.shutdown(kill_workers=True),  # type: ignore[call-arg]
+        jobs=jobs,
+        ahead=2 * jobs,  # one under way and one in wait: no worker idles, and few are suspects when one dies
+        breaks=True,
+    )
+
+
+def _follow(parent: int) -> None:
+    """Make a worker end with the process that started it, even if that was killed; loky's would wait for ever."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_S)
+        os._exit(1)
+
+    if os.name == "posix":
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def _dask(where: Where) -> Engine:
+    """A scheduler by its address, or by the file that it writes; or one of our own with its workers."""
+    dask = extra("distributed", "dask")
+    if where.address is not None:
+        known_as = "scheduler_file" if where.address.endswith(".json") else "address"
+        return Engine(lambda _: Dasks(dask.Client(**{known_as: where.address})), deaths=(dask.KilledWorker,))
+    jobs = where.jobs or cores()
+    scheduling = {"distributed.scheduler.allowed-failures": 0}  # the crew tries again
+
+    def make(n: int) -> Executor:
+        with extra("dask", "dask").config.set(scheduling):
+            cluster = dask.LocalCluster(n_workers=n, threads_per_worker=1, dashboard_address=None)
+        return Dasks(dask.Client(cluster), cluster)
+
+    # a worker that dies while it starts is not replaced, so that a cluster of our own is replaced as a whole
+    return Engine(make, jobs=jobs, ahead=2 * jobs, deaths=(dask.KilledWorker,), breaks=True)
+
+
+def _ray(where: Where, stack: ExitStack) -> Engine:
+    """A cluster by its address, such as auto; or one of our own on this machine."""
+    ray = extra("ray", "ray")
+    if not ray.is_initialized():
+        own = {} if where.address else {"num_cpus": where.jobs or cores(), "include_dashboard": False}
+        ray.init(address=where.address, log_to_driver=False, logging_level="ERROR", **own)
+        stack.callback(ray.shutdown)
+    died = ray.exceptions
+    deaths = (died.WorkerCrashedError, died.OutOfMemoryError, died.NodeDiedError)
+    return Engine(lambda _: Rays(ray), deaths=deaths)

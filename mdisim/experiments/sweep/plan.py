@@ -1,0 +1,243 @@
+"""From a scenario, a design, policies and seeds to runs, each with its key; all faults come together.
+
+The key of a run is a digest of what it means: the resolved scenario without its policies and seed, the recipe with
+every parameter (and the source text of a recipe of the user's own), the seed, and the version of mdisim. Rows of a
+sweep that mean the same share one run: a policy that knows nothing of the parameter that moves is run once.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from mdisim import __version__
+from mdisim.experiments.prepare import ExperimentError, Ground, check_seeds
+from mdisim.experiments.sweep.design import Design, Point, column
+from mdisim.experiments.sweep.work import Cell, Place, Stem, Task
+from mdisim.folders import digest, plain
+from mdisim.planners import RECIPES
+from mdisim.policies.policy import Policy, Recipe
+from mdisim.scenario import Scenario, ScenarioError
+from mdisim.scenario.faults import Document
+from mdisim.scenario.models import Policy as Stated
+from mdisim.scenario.overrides import apply, assignments
+from mdisim.scenario.yamlio import compose
+
+AnyRecipe = Recipe | str | Mapping[str, Any]
+Recipes = Iterable[AnyRecipe] | Mapping[str, AnyRecipe]
+
+KEY_DIGITS = 32  # of SHA-256's 64: 128 bits
+MOST_FAULTS = 20  # told; the rest are counted
+RESERVED = {"policy": "policies (--policies)", "run.seed": "seeds (--seeds)"}
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The runs of a sweep. `table` has a row for each, in order: point, the paths' values, policy, seed, key.
+
+    `tasks` are what is to be done, by key: as many as there are different keys.
+    """
+
+    scenario: Scenario
+    table: pd.DataFrame
+    tasks: Mapping[str, Task]
+    paths: tuple[str, ...]
+
+    @property
+    def identity(self) -> str:
+        """What is asked for, as 64 hexadecimal digits."""
+        return digest([list(self.table.columns), self.table.to_numpy().tolist()])
+
+
+def lay_out(
+    scenario: Scenario,
+    design: Design,
+    policies: Recipes | None,
+    seeds: Sequence[int],
+    checked: Callable[[int, int], None] = lambda done, total: None,
+) -> Plan:
+    """Check every point, and every policy at the first; an ExperimentError holds all faults, each once.
+
+    `checked` is told how many points have been looked at, and how many there are.
+    """
+    check_seeds(seeds)
+    faults = design.faults() + [
+        f"{path}: {would} would do, in place of a path of the design"
+        for path, would in RESERVED.items()
+        if path in {**design.grid, **design.zip, **design.random, **design.latin}
+    ]
+    _refuse(faults)
+    named = None if policies is None else _labelled(policies)
+    points = design.points()
+    rows: list[dict[str, Any]] = []
+    tasks: dict[str, Task] = {}
+    for number, point in enumerate(points):
+        cells, found = _cells(scenario, point, named, known_good=number > 0)
+        faults += [_of_the_design(fault, design) for fault in found]
+        for label, cell in cells:
+            for seed in seeds:
+                key = key_of(cell, seed)
+                tasks.setdefault(key, Task(key, cell, seed, _told(point, label, seed)))
+                rows.append({"point": number, "policy": label, "seed": int(seed), "key": key})
+        checked(number + 1, len(points))
+    _refuse(faults)
+    return Plan(scenario, _table(points, rows), tasks, tuple(points[0]))
+
+
+def key_of(cell: Cell, seed: int) -> str:
+    """What a run is called: equal for runs that mean the same."""
+    return digest([cell.place.digest, cell.code, int(seed), __version__])[:KEY_DIGITS]
+
+
+def cell_of(scenario: Scenario, recipe: Recipe, stem: Stem) -> Cell:
+    """A recipe at the place of a scenario that grew from a stem."""
+    spec = scenario.spec
+    bare = {"policy": Stated(name="local"), "compare": (), "run": spec.run.model_copy(update={"seed": 0})}
+    meant = replace(scenario, spec=spec.model_copy(update=bare)).digest
+    return Cell(Place.of(scenario, stem, meant), _code(recipe), recipe)
+
+
+def stem_of(scenario: Scenario, grown: Scenario) -> Stem:
+    """What workers should read of a scenario that grew from another: that one, if their profiles are the same."""
+    return Stem.of(scenario if scenario.profile.digest == grown.profile.digest else grown)
+
+
+def _table(points: Sequence[Point], rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    columns = {path: column([point[path] for point in points]) for path in points[0]}
+    first = [{"point": row["point"]} | {p: v[row["point"]] for p, v in columns.items()} for row in rows]
+    return pd.DataFrame([one | dict(row) for one, row in zip(first, rows, strict=True)])
+
+
+def _told(point: Point, label: str, seed: int) -> str:
+    return " ".join([*(f"{path}={value}" for path, value in point.items()), f"policy={label}", f"seed={seed}"])
+
+
+def _refuse(faults: Iterable[str]) -> None:
+    every = list(dict.fromkeys(faults))
+    if every:
+        more = [f"and {len(every) - MOST_FAULTS} more faults"] if len(every) > MOST_FAULTS else []
+        raise ExperimentError("\n".join([*every[:MOST_FAULTS], *more]))
+
+
+def _of_the_design(fault: str, design: Design) -> str:
+    """The same fault, told of the option that it comes from."""
+    for option in ("grid", "zip", "random", "latin"):
+        for path in getattr(design, option):
+            if fault.startswith(f"--set {path}="):
+                return f"--{option} {fault.removeprefix('--set ')}"
+    return fault
+
+
+# --- policies at a point
+
+
+def _labelled(given: Recipes) -> dict[str, AnyRecipe]:
+    """The policies by label."""
+    if isinstance(given, str):
+        raise ExperimentError(f"policies must be several, not the text {given!r}; [{given!r}] would do")
+    if isinstance(given, Mapping):
+        return dict(given)
+    every = list(given)
+    labels = [_label(one) for one in every]
+    twice = next((label for i, label in enumerate(labels) if label in labels[:i]), None)
+    if twice is not None:
+        raise ExperimentError(f"two policies are called {twice!r}; give labels: {{'my label': policy, ...}}")
+    if not every:
+        raise ExperimentError("no policies; name one or more")
+    return dict(zip(labels, every, strict=True))
+
+
+def _label(given: AnyRecipe) -> str:
+    if isinstance(given, str):
+        return given
+    if isinstance(given, Mapping):
+        return str(given.get("label") or given.get("name") or str(given.get("rule")).rpartition(":")[2])
+    return str(getattr(given, "name", type(given).__name__))
+
+
+def _cells(
+    scenario: Scenario, point: Point, named: Mapping[str, AnyRecipe] | None, *, known_good: bool
+) -> tuple[list[tuple[str, Cell]], list[str]]:
+    """The cells of a point by label, or what is wrong with it."""
+    own = {path: value for path, value in point.items() if named is not None and path.startswith("policy.")}
+    try:
+        grown = scenario.with_overrides({path: value for path, value in point.items() if path not in own})
+    except ScenarioError as error:
+        return [], [str(fault) for fault in error.faults]
+    stem = stem_of(scenario, grown)
+    if named is None:
+        return [(grown.spec.policy.called, cell_of(grown, grown.recipe(), stem))], []
+    cells, faults, unused = [], [], set(own)
+    for label, given in named.items():
+        try:
+            recipe, used = _recipe(grown, given, own)
+            unused -= used
+            if not known_good:
+                Ground(grown.build(), grown).policy(recipe)
+            cells.append((label, cell_of(grown, recipe, stem)))
+        except ScenarioError as error:
+            faults += [str(fault) for fault in error.faults]
+            unused.clear()
+        except ExperimentError as error:
+            faults.append(str(error))
+            unused.clear()
+    return cells, faults + [f"{path}: none of {', '.join(named)} has this parameter" for path in sorted(unused)]
+
+
+def _recipe(scenario: Scenario, given: AnyRecipe, own: Point) -> tuple[Recipe, set[str]]:
+    """A policy with what a point says of policies, and which paths of the point it knows."""
+    if isinstance(given, Policy):
+        raise ExperimentError(
+            f"policy {given.name} is laid out for one world, and a sweep goes through many; a recipe would do, "
+            "such as its name or an object like MdiExit()"
+        )
+    if not isinstance(given, str | Mapping):
+        if isinstance(given, type) or not is_dataclass(given) or not callable(getattr(given, "build", None)):
+            raise ExperimentError(f"{given!r} is no policy; a name or an object such as MdiExit() would do")
+        if own:
+            say = "is an object, which paths do not reach; its name, or a mapping of its parameters, would do"
+            raise ExperimentError(f"{', '.join(own)}: policy {_label(given)} {say}")
+        return given, set()
+    stated = scenario.stated(given) if isinstance(given, str) else dict(given)
+    known = _parameters(scenario, stated)
+    used = {path: value for path, value in own.items() if known is None or path.split(".")[1] in known}
+    document = Document("policy", compose(json.dumps({"policy": stated}), "policy"))
+    stated = apply(document, assignments(used)).root.data()["policy"]
+    return scenario.recipe(stated), set(used)
+
+
+def _parameters(scenario: Scenario, stated: Mapping[str, Any]) -> set[str] | None:
+    """The names of a policy's parameters; None where that cannot be known before it has them."""
+    kind = RECIPES.get(str(stated.get("name")))
+    try:
+        kind = kind or type(scenario.recipe(stated))
+    except ScenarioError as error:
+        if "rule" not in stated:  # an unknown name
+            raise
+        if "missing key" not in str(error):
+            raise
+        return None
+    return {f.name for f in fields(kind)}  # type: ignore[arg-type]
+
+
+def _code(recipe: Recipe) -> str:
+    """A digest of all that a recipe is."""
+    kind = type(recipe)
+    return digest([kind.__module__, kind.__qualname__, _source(kind), plain(recipe)])
+
+
+def _source(kind: type) -> str:
+    """The source text of a class of the user's own, so that what ran before it was changed runs again."""
+    if kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
+        return ""
+    written_here = kind.__module__ == "__main__"
+    try:
+        return inspect.getsource(kind if written_here else sys.modules[kind.__module__])
+    except (OSError, TypeError):  # typed into a console
+        return ""

@@ -1,0 +1,166 @@
+"""Where finished runs are kept: one small Parquet file each, named by its key; written aside, then renamed.
+
+A file that is there is whole, so that a sweep that was killed goes on where it was, whatever killed it. Only the
+process that was started writes here, and shards of one sweep write different files, so that no lock is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
+
+from mdisim.experiments.sweep.work import FAILED, Outcome, Task
+from mdisim.folders import PROVENANCE, AnyPath, ResultsError, provenance, reading, vacant, write_table, writing
+
+PARTS, RUNS, PLAN, SUMMARY = "parts", "runs", "plan.parquet", "summary.parquet"
+SMALL = {"compression": "none", "use_dictionary": False, "write_statistics": False, "store_schema": False}
+MAGIC = b"PAR1"  # how every Parquet file ends
+
+
+def found(
+    directory: AnyPath, identity: str, facts: Mapping[str, Any], files: Mapping[str, Any], force: bool
+) -> Path:
+    """Open a directory that is filled bit by bit, or make it with its provenance and these files (tables, texts).
+
+    A ResultsError where there are other results, or another of its kind and no `force`; with it, the directory
+    becomes that of what is asked for now, and what both have in common stays.
+    """
+    target = Path(directory).absolute()
+    kind = str(facts["kind"])
+    theirs = _held(target, kind)
+    if theirs is not None and theirs.get("identity") == identity:
+        return target
+    if theirs is not None and not force:
+        raise ResultsError(
+            f"{directory}: holds another {kind}, of {theirs.get('scenario')}; name another directory, or "
+            "say --force (in Python: force=True) to go on in it: what both have in common is kept"
+        )
+    if theirs is None:
+        vacant(target, identity, force)
+    fresh = target.with_name(f".{target.name}.{token_hex(4)}")
+    try:
+        with writing(fresh, identity, facts) as folder:
+            for name, content in files.items():
+                _write(content, folder / name)
+        if theirs is None:
+            _give_name(fresh, target, identity, kind, force)
+            return target
+        for name in (PROVENANCE, *files):
+            (fresh / name).replace(target / name)
+        (target / SUMMARY).unlink(missing_ok=True)
+        return target
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _held(directory: Path, kind: str) -> dict[str, Any] | None:
+    """The provenance of what is there, if it is of this kind."""
+    try:
+        return provenance(directory, kind)
+    except ResultsError:
+        return None
+
+
+def _write(content: Any, path: Path) -> None:
+    if isinstance(content, pd.DataFrame):
+        write_table(content, path)
+    else:
+        path.write_text(content, encoding="utf-8")
+
+
+def _give_name(fresh: Path, target: Path, identity: str, kind: str, force: bool) -> None:
+    """Put a fresh directory in place, unless a shard that began at the same moment was faster."""
+    if force and target.exists() and _held(target, kind) is None:
+        shutil.rmtree(target)  # results of another kind
+    try:
+        fresh.rename(target)
+    except OSError:
+        theirs = _held(target, kind)
+        if theirs is None or theirs.get("identity") != identity:
+            raise
+
+
+class Store:
+    """The runs of a sweep in its directory; `shard` names the log of this process."""
+
+    def __init__(self, directory: Path, shard: str = "") -> None:
+        self.directory = directory
+        self.parts = directory / PARTS
+        self.parts.mkdir(exist_ok=True)
+        self._log = directory / f"log{shard}.jsonl"
+        self._aside = directory / f".{SUMMARY}{shard}"
+
+    def finished(self) -> set[str]:
+        """The keys of the runs that are there; what a crash of the machine left of a file does not count."""
+        with os.scandir(self.parts) as entries:
+            names = [entry.name for entry in entries if entry.name.endswith(".parquet") and entry.name[0] != "."]
+        return {name.removesuffix(".parquet") for name in names if _is_whole(self.parts / name)}
+
+    def put(self, task: Task, outcome: Outcome) -> None:
+        """Keep a finished run: its file appears whole, and outlasts a loss of power."""
+        row = {"key": task.key, "run": task.label, "status": outcome.status}
+        numbers = {name: v if isinstance(v, str) else float(v) for name, v in outcome.measures.items()}
+        aside = self.parts / f".{task.key}"  # the same again after a kill, so that none pile up
+        part = pyarrow.Table.from_pylist([{**row, **numbers, "message": outcome.message}])
+        pyarrow.parquet.write_table(part, aside, **SMALL)
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
+        aside.replace(self._path(task.key))
+        self._note(task, outcome)
+
+    def _note(self, task: Task, outcome: Outcome) -> None:
+        """What differs from time to time stands here, and nowhere in the results."""
+        facts = {
+            "key": task.key,
+            "run": task.label,
+            "seconds": round(outcome.seconds, 4),
+            "status": outcome.status,
+        }
+        facts["date"] = datetime.now(UTC).isoformat(timespec="seconds")
+        if outcome.trace:
+            facts["trace"] = outcome.trace
+        with self._log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(facts) + "\n")
+
+    def forget_failed(self, keys: Iterable[str]) -> set[str]:
+        """Remove the failed runs among these, to do them again, and return their keys."""
+        failed = {key for key in keys if self.read([key])["status"].iloc[0] == FAILED}
+        for key in failed:
+            self._path(key).unlink()
+        return failed
+
+    def read(self, keys: Iterable[str]) -> pd.DataFrame:
+        """The runs of these keys, in this order, with every column that any of them has."""
+        with reading(self.directory):
+            tables = [pyarrow.parquet.read_table(self._path(key)) for key in keys]
+        if not tables:
+            return pd.DataFrame({"key": pd.Series(dtype="str"), "status": pd.Series(dtype="str")})
+        joined: pd.DataFrame = pyarrow.concat_tables(tables, promote_options="default").to_pandas()
+        return joined
+
+    def summarise(self, table: pd.DataFrame) -> None:
+        """Write the summary, whole or not at all."""
+        write_table(table, self._aside)
+        self._aside.replace(self.directory / SUMMARY)
+
+    def _path(self, key: str) -> Path:
+        return self.parts / f"{key}.parquet"
+
+
+def _is_whole(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        if file.tell() < 2 * len(MAGIC):
+            return False
+        file.seek(-len(MAGIC), os.SEEK_END)
+        return file.read() == MAGIC

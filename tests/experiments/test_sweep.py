@@ -1,0 +1,369 @@
+"""Sweeps: what a design lays out, what is refused, what runs once, what is kept, and what a table says."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from worlds import line, scenario_file
+
+from mdisim import cli, policies
+from mdisim.experiments.prepare import ExperimentError
+from mdisim.experiments.simulate import simulate
+from mdisim.experiments.sweep.design import Design, bounds_of, column, values_of
+from mdisim.experiments.sweep.plan import lay_out
+from mdisim.experiments.sweep.store import Store
+from mdisim.experiments.sweep.sweep import Sweep, Tally, sweep
+from mdisim.folders import ResultsError
+from mdisim.scenario import Scenario
+
+RULES = """
+from dataclasses import dataclass, replace
+
+from mdisim.policies import MdiExit
+
+
+@dataclass(frozen=True)
+class Fails:
+    def score(self, outputs):
+        raise RuntimeError("no luck")
+
+
+@dataclass(frozen=True)
+class Moody:
+    luck: float = 1.0
+
+    def build(self, setting):
+        policy = MdiExit().build(setting)
+        return policy if self.luck > 0.5 else replace(policy, score=Fails())
+"""
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return scenario_file(tmp_path_factory.mktemp("scene"))
+
+
+@pytest.fixture(scope="module")
+def scenario(path):
+    return Scenario.load(path, {"run.duration": "2 s"})
+
+
+GRID = {"policy.exit_threshold": [0.7, 0.9], "network.link.rate": ["10 Mbps", "20 Mbps"]}
+
+
+@pytest.fixture(scope="module")
+def swept(scenario, tmp_path_factory):
+    return sweep(scenario, grid=GRID, policies=["mdi-exit", "local"], seeds=2, jobs=1,
+                 out=tmp_path_factory.mktemp("results") / "out")  # fmt: skip
+
+
+# --- designs
+
+
+def test_a_grid_is_crossed_and_a_zip_moves_together():
+    points = Design(grid={"a": [1, 2], "b": [3, 4]}, zip={"c": [5, 6], "d": [7, 8]}).points()
+    assert len(points) == 8
+    assert points[0] == {"a": 1, "b": 3, "c": 5, "d": 7}
+    assert points[1] == {"a": 1, "b": 3, "c": 6, "d": 8}
+    assert Design().points() == [{}]
+
+
+@given(st.integers(1, 40), st.integers(0, 5))
+def test_a_latin_hypercube_has_one_point_in_each_part_of_each_axis(n, seed):
+    design = Design(latin={"a": (0.0, 1.0), "b": (1.0, 1000.0, "log")}, n_points=n, seed=seed)
+    points = design.points()
+    a = np.array([p["a"] for p in points])
+    b = np.log10([p["b"] for p in points]) / 3
+    for shares in (a, b):
+        parts = np.sort(np.floor(np.clip(shares, 0, 1 - 1e-9) * n + 1e-4))  # values are rounded to six digits
+        assert np.abs(parts - np.arange(n)).max() <= 1
+    assert points == design.points()
+
+
+def test_draws_stay_in_their_bounds_and_carry_their_units():
+    drawn = {"rate": ("1 Mbps", "50 Mbps", "log"), "n": (1, 3, "int"), "x": (0.5, 0.75)}
+    points = Design(random=drawn, n_points=200).points()
+    assert {p["n"] for p in points} == {1, 2, 3}
+    assert all(0.5 <= p["x"] <= 0.75 for p in points)
+    rates = column([p["rate"] for p in points])
+    assert all(1e6 <= rate <= 50e6 for rate in rates)
+    assert np.median(rates) == pytest.approx(np.sqrt(50) * 1e6, rel=0.4)
+    assert Design(random=drawn, n_points=20).points() == points[:20]
+
+
+def test_columns_have_one_type():
+    assert column(["10 Mbps", "1 kbps"]) == [10e6, 1e3]
+    assert column([1, 2.5]) == [1.0, 2.5]
+    assert column(["a", 1, [2]]) == ["a", "1", "[2]"]
+    assert column([True, False]) == [True, False]
+
+
+def test_values_are_read_as_set_reads_them():
+    assert values_of("--grid", "a.b=0.5, 2 Mbps,[1,2],{c: x}") == ("a.b", [0.5, "2 Mbps", [1, 2], {"c": "x"}])
+    assert bounds_of("--random", "a=1 ms:1 s:log") == ("a", ("1 ms", "1 s", "log"))
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize(
+    ("design", "message"),
+    [
+        ({"grid": {"policy.exit_treshold": [0.5]}}, "--grid policy.exit_treshold=0.5: .*mean 'exit_threshold'"),
+        ({"grid": {"network.link.rate": [20]}}, "--grid network.link.rate=20: .*has no unit"),
+        ({"grid": {"run.seed": [1]}}, r"run.seed: seeds \(--seeds\) would do"),
+        ({"grid": {"policy": ["local"]}}, r"policy: policies \(--policies\) would do"),
+        ({"grid": {"run.duration": "2 s"}}, r"\['2 s'\] would do"),
+        ({"grid": {"run.duration": []}}, "no values"),
+        ({"grid": {"a": [1]}, "zip": {"a": [2]}}, "a: stands in more than one place"),
+        ({"zip": {"a": [1, 2], "b": [1]}}, "a has 2, b has 1"),
+        ({"random": {"a": (1, 2)}}, "--points 20"),
+        ({"points": 3}, "there is neither"),
+        ({"random": {"a": (2, 1)}, "points": 1}, "from 2 to 1 there is nothing"),
+        ({"latin": {"a": (0, 1, "log")}, "points": 1}, "above zero"),
+        ({"latin": {"a": ("1 ms", "1 Mbps")}, "points": 1}, "quantities of one kind"),
+        ({"random": {"a": (0.5, 2, "int")}, "points": 1}, "its bounds are not"),
+        ({"random": {"a": (1, 2, "lin")}, "points": 1}, "low:high:log"),
+        ({"seeds": []}, "seeds are"),
+        ({"policies": "local"}, r"\['local'\] would do"),
+        ({"policies": []}, "name one or more"),
+        ({"policies": ["local", "local"]}, "two policies are called 'local'"),
+        ({"policies": ["lcal"]}, "did you mean 'local'"),
+        ({"policies": [{"name": "remote", "device": "fone"}]}, "'fone'"),
+        ({"policies": ["local"], "grid": {"policy.out_queue_limit": [1]}}, "none of local has this parameter"),
+        ({"policies": [policies.MdiExit]}, "is no policy"),
+        ({"policies": [policies.MdiExit()], "grid": {"policy.alpha": [0.1]}}, "is an object"),
+        ({"jobs": 0}, "jobs is 0"),
+        ({"backend": "slurm"}, "no backend 'slurm'"),
+        ({"address": "tcp://x:1"}, "backend dask or ray would do"),
+        ({"shard": "3/3"}, "0/50 to 49/50 would do"),
+        ({"shard": "0/2"}, "--out"),
+        ({"keep_runs": True}, "--out"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_swept_over_is_told_before_anything_runs(scenario, design, message):
+    told = []
+    with pytest.raises(ExperimentError, match=message):
+        sweep(scenario, **({"jobs": 1} | design), progress=told.append)
+    assert all(tally.checking for tally in told)
+
+
+def test_all_faults_come_at_once(scenario):
+    bad = {"policy.exit_threshold": [0.5, "x"], "run.duration": ["2 s", "2", "3"]}
+    with pytest.raises(ExperimentError) as told:
+        sweep(scenario, grid=bad)
+    assert sorted(line.partition(":")[0] for line in str(told.value).splitlines()) == [
+        '--grid policy.exit_threshold="x"', '--grid run.duration="2"', '--grid run.duration="3"',
+    ]  # fmt: skip
+
+
+def test_a_world_by_hand_has_no_paths():
+    with pytest.raises(ExperimentError, match="a Scenario would do"):
+        sweep(line())
+
+
+# --- what runs
+
+
+def test_one_row_a_run_in_the_order_of_the_design(swept, scenario):
+    runs = swept.runs
+    assert len(runs) == 16
+    assert runs.columns[:6].tolist() == ["point", *GRID, "policy", "seed", "status"]
+    assert runs.columns[-2:].tolist() == ["message", "key"]
+    assert runs["network.link.rate"].tolist() == ([10e6] * 4 + [20e6] * 4) * 2
+    assert runs["policy"].tolist() == ["mdi-exit"] * 2 + ["local"] * 2 + (["mdi-exit"] * 2 + ["local"] * 2) * 3
+    assert (runs["status"] == "done").all()
+    row = runs.iloc[5]
+    at = scenario.with_overrides({"policy.exit_threshold": 0.7, "network.link.rate": "20 Mbps"})
+    measures = simulate(at, "mdi-exit", seed=1).summary()
+    assert row[list(measures)].to_dict() == pytest.approx(measures, nan_ok=True)
+
+
+def test_what_means_the_same_runs_once(scenario):
+    grid = {"policy.out_queue_limit": [1, 10]}  # of MDI-Exit alone
+    runs = sweep(scenario, grid=grid, policies=["mdi-exit", "local"], seeds=1, jobs=1).runs
+    assert runs.groupby("policy")["key"].nunique().to_dict() == {"mdi-exit": 2, "local": 1}
+    twice = lay_out(scenario, Design(grid={"policy.exit_threshold": [0.8, 0.80]}), None, [0])
+    assert (len(twice.table), len(twice.tasks)) == (2, 1)
+
+
+def test_a_key_changes_with_what_a_run_means_and_with_nothing_else(scenario, path):
+    def keys(s, seeds=(0,), **design):
+        return lay_out(s, Design(**design), None, list(seeds)).table["key"].tolist()
+
+    (key,) = keys(scenario)
+    assert keys(Scenario.load(path, {"run.duration": "2000 ms", "run.seed": 7, "compare": []})) == [key]
+    assert keys(scenario, grid={"network.link.rate": ["20 Mbps"]}) == [key]
+    others = [keys(scenario, (1,)), keys(scenario, grid={"policy.exit_threshold": [0.81]}),
+              keys(scenario, grid={"network.link.rate": ["21 Mbps"]})]  # fmt: skip
+    assert len({key, *(k for (k,) in others)}) == 4
+
+
+def test_a_sweep_loads_and_reads_as_parquet(swept):
+    again = Sweep.load(swept.directory)
+    pd.testing.assert_frame_equal(again.runs, swept.runs)
+    assert again.paths == tuple(GRID)
+    assert len(pd.read_parquet(swept.directory / "parts")) == 16
+    log = [json.loads(one) for one in (swept.directory / "log.jsonl").read_text().splitlines()]
+    assert {one["key"] for one in log} == set(swept.runs["key"])
+    assert "16 done" in repr(again)
+
+
+def test_a_finished_sweep_runs_nothing_again(swept, scenario):
+    before = {p: p.stat().st_mtime_ns for p in (swept.directory / "parts").iterdir()}
+    told = []
+    again = sweep(scenario, grid=GRID, policies=["mdi-exit", "local"], seeds=2, jobs=1, out=swept.directory,
+                  progress=told.append)  # fmt: skip
+    pd.testing.assert_frame_equal(again.runs, swept.runs)
+    assert told[-1] == Tally(16, 16, 0, 16)
+    assert before == {p: p.stat().st_mtime_ns for p in (swept.directory / "parts").iterdir()}
+
+
+def test_another_sweep_needs_force_and_keeps_what_both_have(scenario, tmp_path):
+    out = tmp_path / "out"
+    first = sweep(scenario, grid={"policy.exit_threshold": [0.7, 0.8]}, seeds=1, jobs=1, out=out)
+    with pytest.raises(ResultsError, match="holds another sweep"):
+        sweep(scenario, grid={"policy.exit_threshold": [0.8, 0.9]}, seeds=1, jobs=1, out=out)
+    told = []
+    more = sweep(scenario, grid={"policy.exit_threshold": [0.8, 0.9]}, seeds=1, jobs=1, out=out, force=True,
+                 progress=told.append)  # fmt: skip
+    assert told[-1] == Tally(2, 2, 0, 1)
+    assert more.runs["key"][0] == first.runs["key"][1]
+    pd.testing.assert_frame_equal(Sweep.load(out).runs, more.runs)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    with pytest.raises(ResultsError, match="not a directory of results"):
+        sweep(scenario, seeds=1, jobs=1, out=tmp_path / "mine", force=True)
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+def test_a_part_that_is_not_whole_is_run_again(scenario, tmp_path):
+    first = sweep(scenario, seeds=2, jobs=1, out=tmp_path / "out")
+    part = tmp_path / "out" / "parts" / f"{first.runs['key'][1]}.parquet"
+    part.write_bytes(part.read_bytes()[:100])
+    again = sweep(scenario, seeds=2, jobs=1, out=tmp_path / "out")
+    pd.testing.assert_frame_equal(again.runs, first.runs)
+
+
+def test_shards_together_are_the_whole(scenario, swept, tmp_path):
+    out, how = tmp_path / "out", {"grid": GRID, "policies": ["mdi-exit", "local"], "seeds": 2, "jobs": 1}
+    parts = [sweep(scenario, **how, out=out, shard=f"{i}/3") for i in (2, 0)]
+    assert [(p.runs["status"] == "pending").sum() for p in parts] == [11, 5]
+    assert not (out / "summary.parquet").exists()
+    assert (Sweep.load(out).runs["status"] == "pending").sum() == 5
+    sweep(scenario, **how, out=out, shard=(1, 3))
+    assert (out / "summary.parquet").read_bytes() == (swept.directory / "summary.parquet").read_bytes()
+
+
+def test_whole_runs_are_kept_where_asked_for(scenario, tmp_path):
+    from mdisim.results import Run
+
+    done = sweep(scenario, seeds=1, jobs=1, out=tmp_path / "out", keep_runs=True)
+    run = Run.load(tmp_path / "out" / "runs" / done.runs["key"][0])
+    assert run.summary()["accuracy"] == done.runs["accuracy"][0]
+    assert run.policy == "mdi-exit"
+
+
+# --- what fails
+
+
+@pytest.fixture
+def moody(path, tmp_path, monkeypatch):
+    (tmp_path / "lucky.py").write_text(RULES)
+    monkeypatch.syspath_prepend(tmp_path)
+    return Scenario.load(path, {"policy": {"rule": "lucky:Moody"}, "run.duration": "2 s"}, allow_code=True)
+
+
+def test_a_run_that_fails_is_a_row(moody, tmp_path):
+    done = sweep(moody, grid={"policy.luck": [1.0, 0.0]}, seeds=2, jobs=1, out=tmp_path / "out")
+    assert done.runs["status"].tolist() == ["done", "done", "failed", "failed"]
+    assert done.failures["message"].unique().tolist() == ["RuntimeError: no luck"]
+    assert done.failures["accuracy"].isna().all()
+    assert done.table("accuracy")["seeds"].tolist() == [2, 0]
+    log = (tmp_path / "out" / "log.jsonl").read_text()
+    assert log.count("Traceback") == 2
+    told = []
+    sweep(moody, grid={"policy.luck": [1.0, 0.0]}, seeds=2, jobs=1, out=tmp_path / "out", retry_failed=True,
+          progress=told.append)  # fmt: skip
+    assert told[-1] == Tally(4, 4, 2, 2)
+
+
+def test_a_sweep_of_which_everything_failed_has_a_table_too(moody):
+    done = sweep(moody, grid={"policy.luck": [0.0]}, seeds=1, jobs=1)
+    assert set(done.runs["status"]) == {"failed"}
+    with pytest.raises(ExperimentError, match="no measure 'accuracy'"):
+        done.table("accuracy")
+
+
+# --- tables and the command line
+
+
+def test_a_table_has_students_intervals(swept):
+    table = swept.table(["latency_mean_s"])
+    assert len(table) == 8
+    two = swept.runs.loc[:1, "latency_mean_s"]
+    assert table["latency_mean_s"][0] == pytest.approx(two.mean())
+    half = 12.706204736432095 * two.std() / np.sqrt(2)  # 97.5 % quantile, one degree of freedom
+    assert table["latency_mean_s_high"][0] == pytest.approx(two.mean() + half)
+    assert swept.records("accuracy")[0].keys() == {*GRID, "policy", "seeds", "accuracy", "accuracy_low",
+                                                   "accuracy_high"}  # fmt: skip
+    with pytest.raises(ExperimentError, match="no measure 'acuracy'"):
+        swept.table("acuracy")
+
+
+def told(capsys, *arguments):
+    code = cli.main([str(a) for a in arguments])
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+def test_the_command_sweeps_and_goes_on(path, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(path.parent)
+    command = ("sweep", "two.yaml", "--set", "run.duration=2 s", "--grid", "policy.exit_threshold=0.7,0.9",
+               "--seeds", 2, "--jobs", 1, "--out", tmp_path / "out")  # fmt: skip
+    code, out, err = told(capsys, *command)
+    assert code == 0
+    for words in ("policy.exit_threshold", "0.7", "mdi-exit", "4 runs: 4 done", "written to"):
+        assert words in out
+    assert "4 of 4" in err
+    code, out, _ = told(capsys, *command, "--json")
+    assert code == 0
+    assert [row["policy.exit_threshold"] for row in json.loads(out)] == [0.7, 0.9]
+    facts = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert (facts["kind"], facts["paths"]) == ("sweep", ["policy.exit_threshold"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--grid", "x"), "write path=values"),
+        (("--grid", "run.seed=1,2"), "--seeds"),
+        (("--grid", "a=[1"), "--grid a=[1"),
+        (("--grid", "policy.exit_threshold=0.5", "--grid", "policy.exit_threshold=0.6"), "stands there twice"),
+        (("--random", "policy.exit_threshold=0:1"), "--points"),
+        (("--measures", "acuracy"), "did you mean 'accuracy'?"),
+        (("--shard", "5"), "0/50 to 49/50 would do"),
+        (("--backend", "slurm"), "slurm"),
+        (("--jobs", "0"), "--jobs"),
+    ],
+)  # fmt: skip
+def test_bad_input_exits_with_2_and_writes_nothing(path, capsys, monkeypatch, arguments, message):
+    monkeypatch.chdir(path.parent)
+    before = sorted(Path().rglob("*"))
+    code, out, err = told(capsys, "sweep", "two.yaml", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_a_store_knows_nothing_of_files_that_are_not_its_own(tmp_path):
+    store = Store(tmp_path)
+    (store.parts / ".abc").write_bytes(b"half a par")
+    (store.parts / "notes.txt").write_text("x")
+    assert store.finished() == set()
+    assert store.read([]).empty

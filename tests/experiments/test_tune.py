@@ -1,0 +1,139 @@
+"""Tuning: spaces by their bounds, the same trials whenever it is stopped, and scores on seeds not seen."""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import pytest
+from annotated_types import Ge, Gt, Interval
+from worlds import line, scenario_file
+
+from mdisim import cli
+from mdisim.experiments.prepare import ExperimentError
+from mdisim.experiments.spaces import spaces_of
+from mdisim.experiments.trials import Aim, Trial
+from mdisim.experiments.tune import tune
+from mdisim.folders import ResultsError
+from mdisim.policies.parameters import Meaning
+from mdisim.scenario import Scenario
+
+pytest.importorskip("optuna", reason="optuna is not installed")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    share: Annotated[float, Interval(ge=0, le=1), Meaning("a share")] = 0.5
+    count: Annotated[int, Interval(gt=0, lt=10)] = 3
+    gap_s: Annotated[float, Gt(0)] = 1.0
+    most: Annotated[int, Ge(1)] = 5
+    how: Literal["a", "b"] = "a"
+    so: bool = True
+
+
+@pytest.fixture(scope="module")
+def scenario(tmp_path_factory):
+    return Scenario.load(scenario_file(tmp_path_factory.mktemp("scene")), {"run.duration": "3 s"})
+
+
+def test_spaces_come_from_annotations_or_are_stated():
+    share, count, how, so = spaces_of(Recipe, ["share", "count", "how", "so"])
+    assert (share.range.low, share.range.high, share.range.whole) == (0.0, 1.0, False)
+    assert (count.range.low, count.range.high, count.range.whole) == (1.0, 9.0, True)
+    assert (how.values, so.values) == (("a", "b"), (False, True))
+    gap, most = spaces_of(Recipe, {"gap_s": (0.01, 1.0, "log"), "most": (1, 8)})
+    assert (gap.range.log, most.range.whole) == (True, True)
+    assert spaces_of(Recipe, {"how": ["a", "b"]})[0].values == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((), "there are share, count, how, so"),
+        (["shar"], "did you mean 'share'"),
+        (["gap_s"], "gap_s=low:high would do"),
+        ({"share": (1, 0)}, "parameter share: from 1 to 0"),
+        ({"share": 0.5}, "is no range and no list"),
+        ({"how": ["a"]}, "is no range and no list"),
+    ],
+)
+def test_what_is_no_space(given, message):
+    with pytest.raises(ExperimentError, match=message):
+        spaces_of(Recipe, given)
+
+
+def test_the_best_trial_meets_the_targets_if_any_does():
+    aim = Aim.of("latency_mean_s", None, "accuracy >= 0.9", ("latency_mean_s", "accuracy"))
+    fast, right, worse = Trial({}, 0.1, (0.2,)), Trial({}, 0.5, (-0.01,)), Trial({}, 0.6, (-0.05,))
+    assert min([fast, worse, right, Trial({}, message="failed")], key=aim.rank) is right
+    up = Aim.of(None, "accuracy", (), ("accuracy",))
+    assert min([Trial({}, 0.1), Trial({}, 0.9)], key=up.rank).score == 0.9
+
+
+def test_a_threshold_is_tuned_and_scored_on_fresh_seeds(scenario):
+    bad = {"name": "mdi-exit", "exit_threshold": 0.99}
+    done = tune(scenario, bad, {"exit_threshold": (0.3, 0.99)}, minimise="latency_mean_s", trials=8, seeds=2,
+                fresh=3, jobs=1)  # fmt: skip
+    assert 0.3 <= done.best["exit_threshold"] < 0.7  # leaving sooner is faster
+    assert len(done.trials) == 8
+    scores = done.scores.set_index("parameters")
+    assert scores.loc["tuned", "training"] == pytest.approx(done.trials["score"].min())
+    assert scores.loc["difference", "fresh_high"] < 0
+    assert done.optimism == pytest.approx(scores.loc["tuned", "fresh"] - scores.loc["tuned", "training"])
+
+
+def test_a_tuning_that_was_stopped_goes_on_as_if_it_had_not_been(scenario, tmp_path):
+    asked = {"parameters": ["alpha", "gate"], "maximise": "accuracy", "subject_to": "latency_mean_s <= 1 s",
+             "seeds": 1, "fresh": 1, "jobs": 1}  # fmt: skip
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(number, trial):
+        if number == 6:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        tune(scenario, trials=12, out=tmp_path / "out", progress=stop, **asked)
+    told = []
+    again = tune(scenario, trials=12, out=tmp_path / "out", progress=lambda n, _: told.append(n), **asked)
+    assert told == [7, 8, 9, 10, 11, 12]
+    whole = tune(scenario, trials=12, **asked)
+    assert again.trials.equals(whole.trials)
+    assert json.loads((tmp_path / "out" / "tuning.json").read_text())["trials"] == 12
+    with pytest.raises(ResultsError, match="holds another tuning"):
+        tune(scenario, trials=12, out=tmp_path / "out", **(asked | {"parameters": ["alpha"]}))
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"scenario": line()}, "a Scenario would do"),
+        ({}, "to minimise or to maximise"),
+        ({"minimise": "latency"}, "no measure 'latency'"),
+        (
+            {"minimise": "accuracy", "seeds": [1, 2], "fresh": [2, 3]},
+            r"seeds \[2\] are to train on and to score on",
+        ),
+        ({"minimise": "accuracy", "trials": 0}, "trials is 0"),
+        ({"minimise": "accuracy", "seeds": 0}, "seeds are"),
+    ],
+)
+def test_what_cannot_be_tuned(scenario, asked, message):
+    with pytest.raises(ExperimentError, match=message):
+        tune(**({"scenario": scenario, "parameters": ["alpha"], "jobs": 1} | asked))
+
+
+def test_the_command_tunes(scenario, capsys, tmp_path, monkeypatch):
+    path = scenario.folder / "two.yaml"
+    arguments = ["tune", path, "--set", "run.duration=2 s", "--tune", "exit_threshold=0.5:0.9", "--tune", "gate"]
+    arguments += ["--minimise", "latency_mean_s", "--trials", 2, "--seeds", 1, "--fresh", 2, "--jobs", 1]
+    monkeypatch.chdir(tmp_path)
+    assert cli.main([str(a) for a in arguments]) == 0
+    out = capsys.readouterr().out
+    for words in ("mdi-exit: minimise latency_mean_s, 2 trials", "best: ", "stated", "tuned", "fresh", "flatter"):
+        assert words in out
+    assert cli.main([str(a) for a in (*arguments, "--json")]) == 0
+    (facts,) = json.loads(capsys.readouterr().out)
+    assert facts["aim"] == "minimise"
+    assert cli.main(["tune", str(path), "--minimise", "latency_mean_s"]) == 2
+    assert "no parameters to tune" in capsys.readouterr().err

@@ -1,0 +1,125 @@
+"""`mdisim compare` and the bounds of `mdisim check`: options, screens, formats, and how they refuse."""
+
+import json
+
+import pytest
+from worlds import scenario_file
+
+from mdisim import cli
+from mdisim.cli import shown
+from mdisim.experiments.compare import Comparison
+
+
+@pytest.fixture
+def scene(tmp_path, monkeypatch):
+    """A folder with a scenario in it, which is the working directory."""
+    scenario_file(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def told(capsys, *arguments):
+    """The exit code, stdout and stderr of a command."""
+    code = cli.main([str(a) for a in arguments])
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+def test_differences_are_marked_and_the_mark_is_explained(scene, capsys):
+    code, out, _ = told(capsys, "compare", "two.yaml", "--seeds", 3, "--out", "out")
+    assert code == 0
+    assert "throughput bound share (%)" in out
+    assert "*: differs from local, paired by seed (t test, p < 0.05, adjusted by Holm for 1 compared)." in out
+    assert told(capsys, "compare", "two.yaml", "--seeds", 1, "--out", "one")[1].count("±") == 0
+
+
+def test_a_narrow_screen_has_tables_one_below_the_other(scene, capsys, monkeypatch):
+    names = "local,mdi-exit,ddi,no-exit,random"
+    monkeypatch.setattr(shown, "PIPED_WIDTH", 80)
+    _, out, _ = told(capsys, "compare", "two.yaml", "--seeds", 2, "--policies", names, "--out", "out")
+    assert max(map(len, out.splitlines())) <= 80
+    assert out.count("verdict") == 2  # three and two
+    for name in names.split(","):
+        assert name in out
+    monkeypatch.setattr(shown, "PIPED_WIDTH", 200)
+    assert (
+        told(capsys, "compare", "two.yaml", "--seeds", 2, "--policies", names, "--out", "out")[1].count("verdict")
+        == 1
+    )
+
+
+def test_seeds_until_an_interval_is_narrow(scene, capsys):
+    arguments = ("compare", "two.yaml", "--seeds", "auto", "--most", 6, "--out", "out", "--until")
+    assert told(capsys, *arguments, "latency_mean_s=0.0001%")[0] == 0
+    done = Comparison.load("out")
+    assert (len(done.seeds), done.until.relative, done.until.of) == (6, 1e-6, "mean")
+    out = told(capsys, *arguments, "latency_mean_s_difference=10", "--force")[1]
+    done = Comparison.load("out")
+    assert (len(done.seeds), done.until.absolute, done.until.of) == (5, 10.0, "difference")
+    assert "5 seeds" in out
+
+
+def test_the_warm_up_that_mser_finds_is_told(scene, capsys):
+    _, out, _ = told(capsys, "compare", "two.yaml", "--seeds", 2, "--warmup", "mser", "--out", "out")
+    assert f"the first {Comparison.load('out').warmup_s:.4g} s of each run are left out (mser)" in out
+
+
+def test_what_is_asked_for_names_the_directory(scene, capsys):
+    def directory(*more):
+        code, out, _ = told(capsys, "compare", "two.yaml", "--measures", "accuracy", "--seeds", *more)
+        assert code == 0
+        return out.split("written to ")[1].strip()
+
+    auto = ("auto", "--most", 2, "--until")
+    asked = [(2,), (2, "--warmup", "mser"), (*auto, "accuracy=900%"), (*auto, "accuracy=800%")]
+    assert len({directory(*more) for more in asked}) == 4
+    assert directory(2) == directory(2)
+
+
+def test_tables_for_papers(scene, capsys):
+    arguments = ("compare", "two.yaml", "--seeds", 2, "--out", "out", "--measures", "latency_mean_s", "--format")
+    done = Comparison.load("out") if told(capsys, *arguments, "table")[0] == 0 else None
+    assert told(capsys, *arguments, "markdown")[1] == done.markdown(["latency_mean_s"])
+    assert told(capsys, *arguments, "latex")[1] == done.latex(["latency_mean_s"])
+
+
+def test_doubts_are_told_and_do_not_spoil_what_programs_read(scene, capsys):
+    busy = ("--set", "workload.0.arrivals.rate=300/s", "--seeds", 1, "--policies", "local", "--out", "out")
+    assert "warning: local is overloaded" in told(capsys, "compare", "two.yaml", *busy)[1]
+    _, out, err = told(capsys, "compare", "two.yaml", *busy, "--json")
+    assert json.loads(out)[0]["verdict"] == "overloaded"
+    assert err.startswith("warning: local is overloaded")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--seeds", "many"), "'many' is not a valid integer"),
+        (("--seeds", "auto"), "--seeds auto needs --until, such as --until latency_mean_s=5%"),
+        (("--seeds", "auto", "--until", "latency_mean_s"), "not 'latency_mean_s'"),
+        (("--seeds", "auto", "--until", "latency_means=5%"), "did you mean 'latency_mean_s'?"),
+        (("--seeds", "auto", "--until", "latency_mean_s=-5%"), "above 0"),
+        (("--until", "latency_mean_s=5%"), "say --seeds auto, too"),
+        (("--warmup", "long"), "'long' is not one of"),
+        (("--format", "html"), "'html' is not one of"),
+    ],
+)
+def test_what_cannot_be_asked(scene, capsys, arguments, message):
+    code, out, err = told(capsys, "compare", "two.yaml", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_check_tells_the_bounds(scene, capsys):
+    _, out, _ = told(capsys, "check", "two.yaml")
+    lines = [line for line in out.splitlines() if line.startswith("#")]
+    assert lines[0] == "# two.yaml: all is well"
+    assert [line.split(":")[0] for line in lines[1:]] == [
+        "# mdi-exit", "# local", "# strict", "# any policy", "# offered"
+    ]  # fmt: skip
+    assert "answers/s (limited by phone, " in lines[1]
+    assert lines[-1] == "# offered: 40 /s"
+    (facts,) = json.loads(told(capsys, "check", "two.yaml", "--json")[1])
+    by_name = {bound["policy"]: bound for bound in facts["bounds"]}
+    assert by_name["any policy"]["throughput_bound_per_s"] >= by_name["strict"]["throughput_bound_per_s"] > 0.0
+    assert by_name["strict"]["accuracy_bound"] == by_name["any policy"]["accuracy_bound"] <= 1.0
