@@ -51,6 +51,7 @@ ROOMS = {  # a library, and the only places that know it
     "rich": {"cli"},
     "sklearn": {"planners"},
     "threadpoolctl": {"planners"},
+    "transformers": {"profiles.build"},
     "joblib": {"experiments"},
     "distributed": {"experiments"},
     "ray": {"experiments"},

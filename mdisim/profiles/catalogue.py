@@ -69,10 +69,24 @@ def _summary(name: str, profile: Profile) -> dict[str, Any]:
         "classes": profile.n_classes,
         "calibration_samples": profile.n - test.n,
         "test_samples": test.n,
+        **_of_samples(profile),
         "test_accuracy": [round(float(share), 4) for share in test.correct.mean(axis=0)],
         "cost_tables": sorted(profile.costs),
         "licence": profile.header.get("licence", "?"),
     }
+
+
+def _of_samples(profile: Profile) -> dict[str, Any]:
+    """What there is of the optional arrays: groups, columns of features, and the span of own work."""
+    told: dict[str, Any] = {}
+    if profile.group is not None:
+        told["groups"] = len(np.unique(profile.group))
+    if profile.features is not None:
+        told["features"] = profile.features.shape[1]
+    if profile.work is not None:
+        span = {"least": profile.work.min(), "mean": profile.work.mean(), "most": profile.work.max()}
+        told["own_work"] = {name: float(f"{value:.3g}") for name, value in span.items()}
+    return told
 
 
 def _describe_table(table: CostTable) -> dict[str, Any]:

@@ -58,6 +58,7 @@ SAMPLE_FIELDS: Mapping[str, Field] = {
     "features": Field(("n", "d"), np.float16, _FLOAT16, optional=True),
     "work": Field(("n", "K"), np.float64, _FACTOR, low=0, optional=True),
     "size": Field(("n", "K+1"), np.float64, _FACTOR, low=0, optional=True),
+    "group": Field(("n",), np.int32, "groups are numbered from 0", 0, _INT32, True),
 }
 
 _FLOPS = "FLOPs (2 x MACs) must be finite and 0 or more"

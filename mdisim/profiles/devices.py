@@ -3,7 +3,8 @@
 What a device makes of a whole network is published for many of them, what it makes of each stage for none.
 So a kind's stage and head times are ours, measured on x86, times one factor: the one at which the reference
 network, MobileNetV2 at 224x224, takes there the time that was published or derived (`devices.toml` holds the
-numbers with their sources). That the shares of the stages stay as on x86 is an assumption.
+numbers with their sources). That the shares of the stages stay as on x86 is an assumption. A second sort of
+kind is nothing but an assumed rate of FLOPs per second; it serves networks that were timed on no device.
 """
 
 from __future__ import annotations
@@ -30,17 +31,19 @@ class DeviceKind:
     """A kind of device: what it is, how fast it is, what it draws, and where each number stands.
 
     `cores`: samples served at a time at this speed. `mobilenetv2_s`: seconds for the first `flops_share` of
-    MobileNetV2 1.0 at 224x224, None for the kind that profiles are measured on. `idle_w`: watts of the idle
+    MobileNetV2 1.0 at 224x224, None for the kind that profiles are measured on and where `flops_per_s`, an
+    effective rate, is all that is assumed. `idle_w`: watts of the idle
     device, `busy_w`: watts that computing adds to them; None where unknown. `memory_bytes`: None where it depends.
     """
 
     name: str
     hardware: str
     cores: int
-    number: Literal["measured", "published", "derived"]
+    number: Literal["measured", "published", "derived", "assumed"]
     source: str
     derivation: str = ""
     mobilenetv2_s: float | None = None
+    flops_per_s: float | None = None
     flops_share: float = 1.0
     memory_bytes: int | None = None
     idle_w: float | None = None
@@ -92,6 +95,29 @@ def carry(table: CostTable, reference: CostTable, kinds: Iterable[DeviceKind] | 
         notes={name: note for name, note in table.notes.items() if name == MEASURED_ON}
         | {kind.name: _note(kind, f) for kind, f in zip(others, factors[1:], strict=True)},
     )
+
+
+def at_rates(table: CostTable, kinds: Iterable[DeviceKind] | None = None) -> CostTable:
+    """The table with a row for each of `kinds` (all of the catalogue) that is known by its rate of FLOPs.
+
+    Times of such a kind are the FLOPs of a stage or head over the rate, and have no spread; its note says so.
+    """
+    chosen = [k for k in (device_kinds().values() if kinds is None else kinds) if k.flops_per_s is not None]
+    rates = np.array([kind.flops_per_s for kind in chosen], dtype=np.float64)[:, None]
+    none = np.zeros((len(chosen), table.n_exits))
+    return replace(
+        table,
+        kinds=(*table.kinds, *(kind.name for kind in chosen)),
+        stage_s=np.vstack([table.stage_s, table.stage_flops / rates]),
+        head_s=np.vstack([table.head_s, table.head_flops / rates]),
+        stage_spread_s=np.vstack([table.stage_spread_s, none]),
+        head_spread_s=np.vstack([table.head_spread_s, none]),
+        notes={**table.notes, **{kind.name: _rate_note(kind) for kind in chosen}},
+    )
+
+
+def _rate_note(kind: DeviceKind) -> str:
+    return f"derived: FLOPs over {1e-9 * (kind.flops_per_s or 0):g} GFLOP/s ({kind.number}: {kind.source})"
 
 
 def factor(reference: CostTable, kind: DeviceKind) -> float:

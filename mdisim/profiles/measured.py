@@ -9,20 +9,22 @@ from typing import Any
 import numpy as np
 
 from mdisim.profiles.build.records import BuildError, Measured, MeasuredCosts
-from mdisim.profiles.devices import MEASURED_ON, REFERENCE, carry
+from mdisim.profiles.devices import MEASURED_ON, REFERENCE, at_rates, carry
 from mdisim.profiles.profile import CostTable, Profile
 
 
 def from_measured(measured: Measured, name: str) -> Profile:
     """The profile `name` of a measured network, with each kind of device in every cost table.
 
-    The kinds need the cost table of the reference network, MobileNetV2 at 224x224, among the measured ones;
-    without it the times stay those of the measured x86 core.
+    Where the cost table of the reference network, MobileNetV2 at 224x224, is among the measured ones, times are
+    carried over to the kinds that are known by it; otherwise the kinds are those that are known by their rate.
     """
     note = measured_note(measured.meta)
     tables = {table: x86_table(costs, note) for table, costs in measured.costs.items()}
     if REFERENCE in tables:
         tables = {table: carry(costs, tables[REFERENCE]) for table, costs in tables.items()}
+    else:
+        tables = {table: at_rates(costs) for table, costs in tables.items()}
     dataset, network = measured.meta.get("dataset", {}), measured.meta.get("network", {})
     header: dict[str, Any] = {
         "model": network.get("name", "?"),
@@ -36,6 +38,9 @@ def from_measured(measured: Measured, name: str) -> Profile:
         split=measured.split,
         logits=measured.logits,
         features=measured.features,
+        work=measured.work,
+        size=measured.size,
+        group=measured.group,
         costs=tables,
         header=header,
     )

@@ -31,6 +31,7 @@ from mdisim.profiles.checks import (
     sample_faults,
     unknown,
 )
+from mdisim.profiles.halves import divided
 
 Array = NDArray[Any]
 FloatArray = NDArray[np.float64]
@@ -105,10 +106,11 @@ class Profile:
     `label` [n]; `split` [n]: 0 calibration, 1 test; `logits` float16 [n, K, C], or None where only
     `confidence` [n, K] and `prediction` [n, K] are known; with logits these two are computed from them (max
     softmax in float64; the first of equal logits predicts). `features` float16 [n, d <= 64]: what a router
-    may see. `work` [n, K] and `size` [n, K+1]: a sample's own factors on stage times and on bytes. `costs`:
-    cost tables by name. `header`: plain JSON about the model, the data set and its licence, how and when
-    measured, versions, seed; `classes` in it tells C where there are no logits. Arrays are copied and made
-    read-only. Raises `ProfileError` with every fault.
+    may see. `work` [n, K] and `size` [n, K+1]: a sample's own factors on stage times and on bytes. `group` [n]:
+    the same number for samples that belong together, such as phrases of one sentence. `costs`: cost tables by
+    name. `header`: plain JSON about the model, the data set and its licence, how and when measured, versions,
+    seed; `classes` in it tells C where there are no logits. Arrays are copied and made read-only. Raises
+    `ProfileError` with every fault.
     """
 
     name: str
@@ -121,6 +123,7 @@ class Profile:
     features: NDArray[np.float16] | None = None
     work: FloatArray | None = None
     size: FloatArray | None = None
+    group: IntArray | None = None
     header: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -165,6 +168,17 @@ class Profile:
             raise ProfileError(self.name, [unknown("half", str(which), ("calibration", "test"))])
         keep = self.split == (which == "test")
         return replace(self, **{name: array[keep] for name, array in _given(self, SAMPLE_FIELDS).items()})
+
+    def resplit(self, seed: int) -> Profile:
+        """The same samples with new halves of about the same sizes, drawn at random; a group stays together.
+
+        Equal seeds, equal halves. What a half decides may differ a lot from another's: repeat with several
+        seeds to see how much. Features keep the projection that was fitted on the first calibration half.
+        """
+        group = np.arange(self.n) if self.group is None else self.group
+        test_share = float(self.split.mean()) if self.n else 0.0
+        split = divided(group, (1 - test_share, test_share), np.random.default_rng(seed))
+        return replace(self, split=split, header={**self.header, "resplit_seed": seed})
 
     def arrays(self) -> dict[str, Array]:
         """Every array to be kept, by its name in the file format; what logits imply is left out."""

@@ -398,7 +398,7 @@ def test_build_profile_data(tmp_path, rng):
     assert built.logits.shape == (20, 5, 10)
     assert built.logits.dtype == np.float16
     assert np.isfinite(built.logits).all()
-    assert built.features.shape == (20, 32)
+    assert built.features.shape == (20, 64)
     assert np.bincount(built.split).tolist() == [10, 10]
     assert sorted(built.label) == sorted(np.arange(20) % 10)
     assert set(built.costs) == {"native", "mobilenetv2-224"}

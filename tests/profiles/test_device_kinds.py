@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mdisim.profiles import CostTable, ProfileError, carry, device_kind, device_kinds
-from mdisim.profiles.devices import factor, reference_time_s
+from mdisim.profiles.devices import at_rates, factor, reference_time_s
 
 KINDS = {
     "x86-core",
@@ -19,6 +19,7 @@ KINDS = {
     "edge-gpu",
     "cloud-gpu",
 }
+RATES = {"mobile": 30e9, "mobile-100": 100e9, "edge": 1000e9, "cloud": 5000e9}  # FLOPs per second
 
 
 def measured(stage_s, head_s, stage_flops, head_flops):
@@ -40,14 +41,15 @@ NATIVE = measured([0.001, 0.0005], [0.0001, 0.0002], [3.0, 2.0], [0.1, 0.1])
 
 def test_the_catalogue_has_these_kinds_each_with_a_source():
     kinds = device_kinds()
-    assert set(kinds) == KINDS
+    assert set(kinds) == KINDS | set(RATES)
     for kind in kinds.values():
         assert kind.cores >= 1
         assert kind.hardware
         assert kind.source
-        assert kind.number in ("measured", "published", "derived")
+        assert kind.number in ("measured", "published", "derived", "assumed")
         assert bool(kind.derivation) == (kind.number == "derived")
-        assert (kind.mobilenetv2_s is None) == (kind.number == "measured")
+        assert (kind.mobilenetv2_s is None) == (kind.number in ("measured", "assumed"))
+        assert (kind.flops_per_s is not None) == (kind.number == "assumed")
         assert 0 < kind.flops_share <= 1
         assert bool(kind.power_source) == (kind.idle_w is not None) == (kind.busy_w is not None)
         assert kind.idle_w is None or min(kind.idle_w, kind.busy_w) > 0
@@ -64,6 +66,18 @@ def test_the_catalogue_has_these_kinds_each_with_a_source():
 )
 def test_derived_numbers_follow_from_their_derivation(kind, seconds):
     assert device_kind(kind).mobilenetv2_s == pytest.approx(seconds, rel=0.005)
+
+
+def test_kinds_of_a_known_rate_take_the_flops_over_it():
+    table = at_rates(REFERENCE)
+    assert table.kinds == ("x86-core", *RATES)
+    np.testing.assert_array_equal(table.stage_s[0], REFERENCE.stage_s[0])
+    for name, rate in RATES.items():
+        row = table.row(name)
+        np.testing.assert_allclose(table.stage_s[row], REFERENCE.stage_flops / rate)
+        np.testing.assert_allclose(table.head_s[row], REFERENCE.head_flops / rate)
+        assert not table.stage_spread_s[row].any()
+        assert table.notes[name].startswith(f"derived: FLOPs over {rate / 1e9:g} GFLOP/s (assumed: ")
 
 
 def test_an_unknown_kind_gets_the_nearest_name():

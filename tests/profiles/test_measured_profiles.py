@@ -75,15 +75,18 @@ def test_a_mac_is_two_flops_and_the_measured_row_is_untouched(record):
 def test_every_table_has_every_kind_by_the_same_factor(record):
     made = from_measured(record, "x")
     for table in made.costs.values():
-        assert set(table.kinds) == set(device_kinds())
+        assert set(table.kinds) == {name for name, kind in device_kinds().items() if kind.flops_per_s is None}
     native, reference = made.costs["native"], made.costs["mobilenetv2-224"]
     np.testing.assert_allclose(5 * native.stage_s, reference.stage_s)
     row = reference.row("raspberry-pi-4")
     assert reference.stage_s[row].sum() + reference.head_s[row, -1] == pytest.approx(0.0264)
 
 
-def test_without_the_reference_network_only_the_measured_kind_is_there():
-    assert from_measured(measured(native=costs(1)), "x").costs["native"].kinds == ("x86-core",)
+def test_without_the_reference_network_the_other_kinds_are_those_of_known_rates():
+    table = from_measured(measured(native=costs(1)), "x").costs["native"]
+    assert table.kinds == ("x86-core", "mobile", "mobile-100", "edge", "cloud")
+    np.testing.assert_array_equal(table.stage_s[0], [0.001, 0.002, 0.003])
+    np.testing.assert_allclose(table.stage_s[1], [20 / 30e9, 40 / 30e9, 60 / 30e9])
 
 
 def test_costs_taken_for_another_training_are_those_measured_with_their_own_place_and_date(record, tmp_path):

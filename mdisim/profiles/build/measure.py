@@ -32,12 +32,6 @@ def exit_logits(network: MultiExitMobileNetV2, images: Images, normalise: Normal
     return in_batches(lambda x: torch.stack(network(x), dim=1), images, normalise)
 
 
-def stem_features(network: MultiExitMobileNetV2, images: Images, normalise: Normaliser) -> NDArray[np.float16]:
-    """Return mean and deviation [n, 2 d] of each of the d channels that the first convolution makes."""
-    stem = nn.Sequential(*list(network.stages[0].children())[:3])  # convolution, normalisation, ReLU6
-    return in_batches(lambda x: torch.cat(torch.std_mean(stem(x), dim=(2, 3))[::-1], dim=1), images, normalise)
-
-
 def in_batches(
     function: Callable[[Tensor], Tensor], images: Images, normalise: Normaliser, batch: int = 500
 ) -> NDArray[np.float16]:
@@ -53,7 +47,7 @@ def measure_costs(network: MultiExitMobileNetV2, plan: TimingPlan) -> MeasuredCo
     folded = fold_batchnorm(copy.deepcopy(network).cpu().eval())
     image = noise(folded, count=1)
     stage_macs, head_macs, map_bytes = count(folded, image)
-    median, spread = time_parts(folded, image, plan)
+    median, spread = time_parts(lambda: timed_pass(folded, image), plan)
     return MeasuredCosts(
         stage_macs=np.array(stage_macs),
         head_macs=np.array(head_macs),
@@ -99,19 +93,18 @@ def counted_macs(part: nn.Module) -> Iterator[list[int]]:
 
 
 def time_parts(
-    network: MultiExitMobileNetV2, image: Tensor, plan: TimingPlan
+    one_pass: Callable[[], list[float]], plan: TimingPlan
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return median and inter-quartile range in seconds of stage 1, head 1, stage 2, ... [2 K].
+    """Return median and inter-quartile range in seconds of the parts that ``one_pass`` times, in its order.
 
     The median is the one over rounds of each round's median over its passes; the range is over all passes.
     """
-    seconds = np.empty((plan.rounds, plan.passes, 2 * len(network.stages)))
+    rounds = []
     with one_thread(), torch.inference_mode():
-        for of_round in seconds:
-            for _ in range(plan.warmup):
-                timed_pass(network, image)
-            for i in range(plan.passes):
-                of_round[i] = timed_pass(network, image)
+        for _ in range(plan.rounds):
+            passes = [one_pass() for _ in range(plan.warmup + plan.passes)]
+            rounds.append(passes[plan.warmup :])
+    seconds = np.array(rounds)
     low, high = np.quantile(seconds, [0.25, 0.75], axis=(0, 1))
     return np.median(np.median(seconds, axis=1), axis=0), high - low
 

@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from mdisim.profiles.build.datasets import FASHION_MNIST_FOLDER, FORMS, DatasetError, ImageData, read_images
-from mdisim.profiles.build.measure import exit_logits, measure_costs, settle, stem_features
+from mdisim.profiles.build.measure import exit_logits, measure_costs, settle
 from mdisim.profiles.build.network import MultiExitMobileNetV2, build_network, small32, standard224
+from mdisim.profiles.build.pixelfeatures import pixel_features
 from mdisim.profiles.build.records import BuildError, Measured, MeasuredCosts, TimingPlan
 from mdisim.profiles.build.shift import HALVES, Shift
 from mdisim.profiles.build.training import Normaliser, Progress, Recipe, train
@@ -84,15 +85,16 @@ def train_and_measure(
     normalise = Normaliser.fitted(data.train_images, torch.device("cpu"))
     progress(f"answering {len(label)} held-out images" + (f", {shift}" if shift else ""))
     logits = exit_logits(network, images, normalise)
+    features, of_features = pixel_features(images, split == 0)
     costs, timing = measured_costs(how) if isinstance(how, Profile) else timed(network, how, recipe.seed, progress)
     accuracy = {half: accuracies(logits[split == i], label[split == i]) for i, half in enumerate(HALVES)}
     return Measured(
         logits=logits,
         label=label,
         split=split,
-        features=stem_features(network, images, normalise),
+        features=features,
         costs=costs,
-        meta=describe(data, network, recipe, shift) | timing | {"accuracy": accuracy},
+        meta=describe(data, network, recipe, shift) | timing | {"features": of_features, "accuracy": accuracy},
     )
 
 

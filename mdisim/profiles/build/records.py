@@ -48,9 +48,10 @@ class Measured:
     """A trained multi-exit network's answers on held-out samples, and its costs.
 
     ``logits`` float16 [n, K, C]; ``label`` int64 [n]; ``split`` uint8 [n], 0 calibration and 1 test;
-    ``features`` float16 [n, d], what a router may see of a sample before stage 1 is done: mean and deviation
-    of each channel of the first convolution. ``costs``: by the name of the cost table. ``meta``: plain JSON
-    on data set, network, training, accuracies, and how, where and when the costs were measured.
+    ``features`` float16 [n, d], what a router may see of a sample before stage 1 is done; the meta says what
+    they are. ``costs``: by the name of the cost table. ``meta``: plain JSON on data set, network, training,
+    accuracies, and how, where and when the costs were measured. ``work`` float64 [n, K], ``size`` float64
+    [n, K + 1] and ``group`` int32 [n] are a profile's, where samples differ in length and belong together.
     """
 
     logits: NDArray[np.float16]
@@ -59,3 +60,6 @@ class Measured:
     features: NDArray[np.float16]
     costs: Mapping[str, MeasuredCosts]
     meta: Mapping[str, Any]
+    work: NDArray[np.float64] | None = None
+    size: NDArray[np.float64] | None = None
+    group: NDArray[np.int32] | None = None
