@@ -13,8 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mdisim import engine
-from mdisim.experiments.prepare import Ground, no_progress
+from mdisim import bounds, engine
+from mdisim.experiments.prepare import Ground
 from mdisim.policies.policy import Policy, Recipe
 from mdisim.scenario import Scenario
 from mdisim.scenario.models import Spec
@@ -134,7 +134,8 @@ def perform(task: Task) -> Outcome:
 def _run(task: Task) -> dict[str, Any]:
     ground, policy = _ground(task.cell.place), _policy(task.cell)
     if task.keep is None:
-        return engine.run(ground.world, policy, task.seed).summary()
-    done = ground.run(policy, task.seed, no_progress)
-    done.save(task.keep, force=True)
-    return done.summary()
+        done = engine.run(ground.world, policy, task.seed)
+    else:
+        done = ground.run(policy, task.seed)
+        done.save(task.keep, force=True)
+    return done.summary() | bounds.measures(ground.world, policy, done)
