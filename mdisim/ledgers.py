@@ -60,7 +60,8 @@ def accuracy_drop(run: Run, reference: Run, group: NDArray[np.integer[Any]] | No
     a pair is added to each of the four cells. It takes each pair as a sample of its own: offer each sample once.
     Samples that belong together, such as phrases of a sentence, err together. With `group`, a number for each
     sample of the test half (a profile's), the interval is the normal one with the variance between groups
-    (Liang and Zeger, Biometrika 73, 1986), and a sample that is offered often counts as one group, too.
+    (Liang and Zeger, Biometrika 73, 1986), and a sample that is offered often counts as one group, too; of one
+    group alone it is NaN. A LedgerError where the runs, or the groups, are of other samples.
     """
     pairs = paired(run, reference)
     if pairs.empty:
@@ -73,9 +74,10 @@ def accuracy_drop(run: Run, reference: Run, group: NDArray[np.integer[Any]] | No
         deviation = float(np.sqrt(((loss**2).sum() + 1.0) / total - middle**2) / np.sqrt(total))
     else:
         middle = value
-        _, of = np.unique(np.asarray(group)[pairs["sample"].to_numpy()], return_inverse=True)
+        _, of = np.unique(_groups(np.asarray(group), pairs["sample"].to_numpy()), return_inverse=True)
         sums = np.bincount(of, weights=loss - value)
-        deviation = float(np.sqrt((sums**2).sum() * len(sums) / max(len(sums) - 1, 1))) / n
+        m = len(sums)
+        deviation = float(np.sqrt((sums**2).sum() * m / (m - 1))) / n if m > 1 else np.nan
     return Drop(value, middle - NORMAL_95 * deviation, middle + NORMAL_95 * deviation, n)
 
 
@@ -84,6 +86,16 @@ def saving_between(run: Run, reference: Run) -> float:
     pairs = paired(run, reference)
     whole = float(pairs["cost_ref"].sum())
     return 1.0 - float(pairs["cost"].sum()) / whole if whole else float("nan")
+
+
+def _groups(group: NDArray[np.integer[Any]], samples: NDArray[np.int64]) -> NDArray[np.integer[Any]]:
+    """The group of each of these samples; a LedgerError where there is none."""
+    if group.ndim != 1 or samples.max() >= len(group):
+        raise LedgerError(
+            f"group has the shape {group.shape}, and there is a sample {samples.max()}; a number for each sample "
+            "of the test half would do"
+        )
+    return group[samples]
 
 
 def _answers(run: Run) -> pd.DataFrame:

@@ -246,6 +246,7 @@ class Node:
             self.env.now - job.born_s,
             self.sources[job.source],
             job.score,
+            job.passed,
         )
 
     def here(self, stage: int) -> Here:

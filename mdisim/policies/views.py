@@ -37,7 +37,7 @@ class Place(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A sample and the stage that it needs next."""
+    """A sample and the stage that it needs next; the first `passed` exits have let it pass in an earlier pass."""
 
     row: int
     stage: int
@@ -46,6 +46,7 @@ class Task(NamedTuple):
     age_s: float
     source: int
     score: float
+    passed: int = 0
 
 
 class Here(NamedTuple):

@@ -291,6 +291,16 @@ def test_samples_that_err_together_make_the_interval_wider() -> None:
     assert drops[0].high - drops[0].value == pytest.approx(half)
 
 
+def test_one_group_tells_nothing_of_how_groups_differ_and_each_sample_needs_one() -> None:
+    world = tiers()
+    one, reference = (made(world, [right] * 3, [1.0] * 3) for right in (False, True))
+    drop = ledgers.accuracy_drop(one, reference, np.zeros(3, dtype=int))
+    assert drop.value == 1.0
+    assert np.isnan([drop.low, drop.high]).all()
+    with pytest.raises(ledgers.LedgerError, match="a number for each sample of the test half would do"):
+        ledgers.accuracy_drop(one, reference, np.zeros(2, dtype=int))
+
+
 def test_nothing_in_common_is_nan_and_other_samples_are_refused() -> None:
     world = tiers()
     one, none = made(world, [True], [1.0]), made(world, [True], [1.0], status="refused")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf, log, sqrt
+from math import inf, log, nan, sqrt
 
 import numpy as np
 import pytest
@@ -28,6 +28,8 @@ from mdisim.planners.tiers.chains import BeginsAgain
 from mdisim.planners.tiers.prefixes import TierError
 from mdisim.policies import ANSWERS, Knobs, Outcome, Seen
 from mdisim.policies.check import check
+from mdisim.scenario.models import Policy as NamedPolicy
+from mdisim.scenario.recipes import recipe_of
 from mdisim.world import setting
 
 WORLD = three()
@@ -382,3 +384,27 @@ def test_confidences_and_predictions_are_all_that_is_needed():
     bare = replace(HERE, calibration=said(np.zeros((0, 6))), features=None)
     for recipe in RECIPES.values():
         assert recipe.build(bare).plan
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "says"),
+    [
+        ("cee-bert", {"thresholds": [nan, 0.5]}, "out of range"),
+        ("cee-bert-2", {"offload_costs": [nan, 0.0]}, "out of range"),
+        ("queue-aware", {"queue_max": 1001}, "out of range"),
+        ("queue-linear", {"kappa": nan}, "out of range"),
+        ("queue-linear", {"grid": 0.0001}, "out of range"),
+        ("cascade", {"grid": 0.0001}, "out of range"),
+    ],
+)
+def test_parameters_that_no_run_could_use_are_refused(name, given, says):
+    recipe, found = recipe_of(NamedPolicy.model_validate({"name": name, **given}), allow_code=False)
+    assert recipe is None
+    assert [says in fault.message for fault in found] == [True]
+
+
+def test_networks_without_an_early_exit_are_said():
+    known = setting(three(1))
+    for recipe in (SplitEe(cloud="d2"), CeeBert(cloud="d2")):
+        with pytest.raises(TierError, match="a profile of 2 exits or more would do"):
+            recipe.build(known)

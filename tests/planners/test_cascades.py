@@ -11,13 +11,14 @@ from bandit_worlds import TIERS, said, stages_at, three
 from worlds import drawn
 
 from mdisim.engine import run
+from mdisim.faults import Fault, Faults
 from mdisim.planners.tiers.cascades import BeemCascade, Cascade, PatienceCascade
 from mdisim.planners.tiers.chains import BeginsAgain, Chain, stop_costs
 from mdisim.planners.tiers.prefixes import TierError, tier_costs
 from mdisim.planners.tiers.thresholds import Budget, Shown, best_one, best_pair
 from mdisim.policies import SCORES
 from mdisim.policies.check import check
-from mdisim.policies.scores import Beem
+from mdisim.policies.scores import Beem, Outputs
 from mdisim.world import setting
 
 WORLD = three()
@@ -65,6 +66,17 @@ def test_the_engine_stops_where_the_plan_says_and_charges_what_was_planned(recip
     assert set(tasks.device) == {"d0", "d1", "d2"}
 
 
+def test_what_the_edge_could_not_send_on_is_sent_again_and_not_computed_again():
+    """The way to the cloud is gone from 2 s to 8 s: no tier computes a sample twice."""
+    way = next(i for i, link in enumerate(WORLD.links) if (link.source, link.target) == (1, 2))
+    for rules in ({}, {"on_outage": "requeue"}):
+        faults = Faults((Fault("outage", links=(way,), at_s=2.0, for_s=6.0),), **rules)
+        policy = Cascade(**TIERS, alpha=2.0, beta=2.0, forward="input").build(HERE)
+        tasks = run(replace(WORLD, faults=faults), policy, 1).tasks
+        assert (tasks.status == "answered").all()
+        np.testing.assert_allclose(tasks.compute_s, (2 + 3 + 6) * 0.003)
+
+
 def test_where_the_layers_of_a_cascade_run():
     assert stages_at(Cascade(**TIERS, alpha=0.9, beta=0.8).build(HERE)) == [2, 1, 3]
     policy = Cascade(**TIERS, alpha=0.9, beta=0.8, mobile_exit=1, edge_exit=4, forward="input").build(HERE)
@@ -105,7 +117,10 @@ def brute(shown, exits, tried, budget):
 def test_a_planned_pair_is_the_best_of_all(exits, drop):
     outputs = drawn(300, 6, classes=3, seed=8)
     shown = Shown(
-        outputs.confidence, outputs.prediction == outputs.label[:, None], np.array([1.0, 2.0, 4.0, 5.0, 8.0, 9.0])
+        outputs.confidence,
+        outputs.prediction == outputs.label[:, None],
+        np.array([1.0, 2.0, 4.0, 5.0, 8.0, 9.0]),
+        np.arange(300),
     )
     tried = ((0.3, 0.5, 0.7, 0.9, inf), (0.0, 0.4, 0.6, 0.8, inf))
     planned = best_pair(shown, exits, tried, Budget(drop))
@@ -116,7 +131,7 @@ def test_a_planned_pair_is_the_best_of_all(exits, drop):
 def test_one_threshold_for_all_exits():
     scores = [[0.9, 0.2, 0.1], [0.6, 0.8, 0.1], [0.5, 0.4, 0.1], [0.3, 0.9, 0.1]]
     right = np.array([[1, 1, 1], [0, 1, 1], [1, 1, 1], [0, 0, 1]], dtype=bool)
-    shown, tried = Shown(np.array(scores), right, np.array([1.0, 2.0, 4.0])), (0.0, 0.7, 0.85, inf)
+    shown, tried = Shown(np.array(scores), right, np.array([1.0, 2.0, 4.0]), np.arange(4)), (0.0, 0.7, 0.85, inf)
     # at 0.7: exits 1, 2, 3, 2 with the last one wrong; at 0.85: 1, 3, 3, 2, the same loss for more
     planned = best_one(shown, tried, Budget(0.25))
     assert planned == ((0.7,), 0.25, pytest.approx((1 + 2 + 4 + 2) / 4))
@@ -136,6 +151,16 @@ def test_a_budget_kept_surely_is_kept_by_a_bound():
     assert 0.0 < sure["calibration_saving"] < loose["calibration_saving"]
     few = setting(three(outputs=drawn(50, 6, seed=5)))
     assert Cascade(**TIERS, budget_confidence=0.95).build(few).details["thresholds"] == [inf, inf]
+
+
+def test_a_budget_kept_surely_takes_samples_that_err_together_for_one():
+    """Each sample ten times over proves no more than once; taken for ten samples it seems to."""
+    once, tenfold = drawn(2000, 6, classes=3, seed=5), np.repeat(np.arange(2000), 10)
+    alone, many = setting(three(outputs=once)), Outputs(None, *(part[tenfold] for part in once[1:]))
+    known = [alone, replace(alone, calibration=many, group=tenfold), replace(alone, calibration=many)]
+    of = [Cascade(**TIERS, drop_budget=0.02, budget_confidence=0.9).build(each).details for each in known]
+    assert of[1]["thresholds"] == pytest.approx(of[0]["thresholds"])
+    assert of[2]["calibration_saving"] > of[1]["calibration_saving"]
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

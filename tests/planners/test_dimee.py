@@ -195,6 +195,7 @@ def test_rules_compile(known):
     [
         (Dimee(**NAMES, noise=0.1, refresh=5), "noise and refresh do not go together"),
         (Dimee(**NAMES, refresh=5, router="linear"), "refresh moves class means; router centroid would do"),
+        (Dimee(**NAMES, refresh=5, require_correct=True), "refresh has no labels and cannot tell which exits"),
         (Dimee(**NAMES, confusion=((1.0, 1.0, 0.0),) * 3), "confusion has rows that are no chances"),
         (Dimee(edge="d1", cloud="d1"), "must differ"),
         (Dimee(edge="d1", cloud="dx"), "device 'dx' is not in this scenario"),
@@ -236,5 +237,12 @@ def test_guarded_needs_a_way_from_edge_to_cloud():
 
 def test_three_exits_are_the_least():
     world = line(3, (0.01, 0.01), outputs=made(20, 2))
-    with pytest.raises(TierError, match="do not nest in 2 exits"):
+    with pytest.raises(TierError, match="do not nest in 2 exits; a profile of 3 exits or more would do"):
         AllMobile(**NAMES).build(setting(world))
+
+
+def test_where_the_cloud_costs_nothing_there_is_nothing_to_save():
+    world = tiers(made(50), o_e=0.0, o_c=0.0, layer_cost=(1.0, 1.0, 0.0))
+    with pytest.raises(TierError, match="oracle-pools: d2 costs nothing, and there is nothing to save"):
+        OraclePools(**NAMES).build(setting(world))
+    assert np.isnan(AllMobile(**NAMES).build(setting(world)).details["calibration_saving"])

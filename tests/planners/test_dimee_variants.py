@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf, nan
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from tier_worlds import NAMES, O_C, answered, made, tiers
 
 from mdisim.engine import run
+from mdisim.faults import Fault, Faults
 from mdisim.planners.tiers.dimee import Dimee, mean_gap
+from mdisim.planners.tiers.pooled import OraclePools
 from mdisim.planners.tiers.rules import Confused, Drawn, Escalates, Nearest, Refreshed, Sooner, ahead
 from mdisim.policies.views import CONTINUE, INPUT, KEEP, Here, Knobs, Outcome, Peer, Place, Seen, Task
 from mdisim.world import Arrivals, setting
@@ -168,9 +171,9 @@ def test_an_unchanged_world_is_routed_as_before():
 # --- what an unsure answer does
 
 
-def asked(device: int, row: int, stage: int, score: float = 0.0) -> Place:
+def asked(device: int, row: int, stage: int, score: float = 0.0, passed: int = 0) -> Place:
     here = IDLE._replace(device=device)
-    task = Task(row, stage, 1.0, 1.0, 0.0, 0, score)
+    task = Task(row, stage, 1.0, 1.0, 0.0, 0, score, passed)
     return Escalates((1, 2), (2, 3)).where(here, (), task, KNOBS, np.random.default_rng(0))
 
 
@@ -186,6 +189,23 @@ def test_to_its_tier_at_birth_and_up_with_the_input():
 
 
 def test_what_could_not_be_sent_up_is_sent_up_again():
-    assert asked(0, 0, 0, 0.6) == Place(1, INPUT)
+    assert asked(0, 0, 0, 0.6, passed=2) == Place(1, INPUT)
     assert asked(0, 1, 0, 0.6) == Place(1)
-    assert asked(1, 0, 0, 0.6) == Place(2, INPUT)
+    assert asked(1, 0, 0, 0.6, passed=3) == Place(2, INPUT)
+
+
+def test_what_a_crash_has_lost_begins_again_where_it_was():
+    """The score of an exit within a tier says nothing of the tier's own."""
+    assert asked(0, 0, 0, 0.6) == Place(KEEP)
+    assert asked(1, 0, 0, 0.6, passed=2) == Place(CONTINUE)
+
+
+def test_guarded_under_crashes_the_mobile_answers_with_its_own_exit_and_the_edge_never_does():
+    crashes = Faults((Fault("crash", 0, mean_up_s=0.5, mean_down_s=0.05),), on_crash="requeue")
+    world = replace(tiers(made(400, 12), duration_s=20.0, stage_s=np.full((3, 12), 0.004)), faults=crashes)
+    policy = OraclePools(**NAMES, alpha=0.7, beta=0.8, mode="guarded").build(setting(world))
+    tasks = run(world, policy, 1).tasks
+    tasks = tasks[tasks.status == "answered"]
+    assert (tasks.retries > 0).sum() > 3
+    exits = {"d0": 3, "d1": 6, "d2": 12}
+    assert (tasks.exit == tasks.device.astype(str).map(exits)).all()

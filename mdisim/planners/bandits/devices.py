@@ -29,6 +29,7 @@ from mdisim.policies.views import FREE
 
 Unit = Interval(ge=0, le=1)
 First = Literal["in-order", "drawn"]
+Thresholds = tuple[Annotated[float, Ge(0)], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +109,8 @@ class SplitEe(Offloading):
         K = setting.n_exits
         arms = K if self.deepest is None else self.deepest
         if not 2 <= arms <= K:
-            raise TierError(
-                f"{self.name}: {arms} of {K} exits are no choice of splits; deepest from 2 to {K} would do"
-            )
+            would_do = f"deepest from 2 to {K}" if K > 1 else "a profile of 2 exits or more"
+            raise TierError(f"{self.name}: {arms} of {K} exits are no choice of splits; {would_do} would do")
         chains = [self.chain(setting, arm + 1) for arm in range(arms)]
         alphas = [-inf if arm == K - 1 else self.alpha for arm in range(arms)]
         plan = [
@@ -175,7 +175,7 @@ class OneExit(Offloading):
     exit: Annotated[
         int | None, Ge(1), Meaning("the exit there, from 1; a quarter of all if left out", "exits")
     ] = None
-    thresholds: Annotated[tuple[float, ...], Meaning("the arms: from which confidence on the exit answers",
+    thresholds: Annotated[Thresholds, Meaning("the arms: from which confidence on the exit answers",
                                                      "confidence")] = (0.5, 1.0)  # fmt: skip
     offload_cost: Annotated[float, Ge(0), Meaning("o: price of an offload in the reward", "confidence")] = 0.1
 
@@ -201,7 +201,8 @@ def exit_of(name: str, setting: Setting, wanted: int | None, part: int) -> int:
     K = setting.n_exits
     at = -(-K // part) if wanted is None else wanted
     if not 1 <= at < K:
-        raise TierError(f"{name}: exit {at} is no early exit of {K}; 1 to {K - 1} would do")
+        would_do = f"1 to {K - 1}" if K > 1 else "a profile of 2 exits or more"
+        raise TierError(f"{name}: exit {at} is no early exit of {K}; {would_do} would do")
     return at - 1
 
 
@@ -224,7 +225,7 @@ class AdaEe(OneExit):
     positive: ClassVar[bool] = True
     fallback: ClassVar[str] = "most-confident"
 
-    thresholds: Annotated[tuple[float, ...], Meaning("the arms: from which confidence on the exit answers",
+    thresholds: Annotated[Thresholds, Meaning("the arms: from which confidence on the exit answers",
                                                      "confidence")] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # fmt: skip
 
 
@@ -239,7 +240,7 @@ class CeeBert(OneExit):
     name: ClassVar[str] = "cee-bert"
 
     exploration: Annotated[float, Ge(0), Meaning("c of the index: mean + c sqrt(ln(rounds) / plays)")] = 2.0
-    thresholds: Annotated[tuple[float, ...], Meaning("the arms: from which confidence on the exit answers",
+    thresholds: Annotated[Thresholds, Meaning("the arms: from which confidence on the exit answers",
                                                      "confidence")] = (
         0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95,
     )  # fmt: skip

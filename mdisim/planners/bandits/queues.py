@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from math import floor, sqrt
 from typing import Annotated, ClassVar
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Interval
 
-from mdisim.planners.bandits.devices import Offloading, exit_of, one_exit_row
+from mdisim.planners.bandits.devices import Offloading, Thresholds, exit_of, one_exit_row
 from mdisim.planners.bandits.gains import QueueGains
 from mdisim.planners.bandits.ucb import UpperConfidence
 from mdisim.planners.tiers.prefixes import TierError
@@ -29,7 +29,7 @@ class QueueBandit(Offloading):
         int | None, Ge(1), Meaning("the exit on the source, from 1; a third of all if left out", "exits")
     ] = None
     queue_max: Annotated[
-        int, Ge(1), Meaning("queue lengths told apart; longer ones count as the last", "tasks")
+        int, Interval(ge=1, le=1000), Meaning("queue lengths told apart; longer ones count as the last", "tasks")
     ] = 10
     exploration: Annotated[float, Ge(0), Meaning("a of the index: mean + sqrt(a ln(rounds) / plays)")] = 2.0
 
@@ -54,7 +54,7 @@ class QueueAware(QueueBandit):
     name: ClassVar[str] = "queue-aware"
 
     thresholds: Annotated[
-        tuple[float, ...], Meaning("the arms: from which confidence on the exit answers", "confidence")
+        Thresholds, Meaning("the arms: from which confidence on the exit answers", "confidence")
     ] = (0.55, 0.65, 0.75, 0.85, 0.95)  # fmt: skip
     queue_price: Annotated[float, Ge(0), Meaning("w: price of a full queue", "confidence")] = 0.1
     exit_price: Annotated[float, Ge(0), Meaning("price of leaving at the exit", "confidence")] = 0.0
@@ -86,8 +86,10 @@ class QueueLinear(QueueBandit):
     name: ClassVar[str] = "queue-linear"
 
     mu: Annotated[float, Ge(0), Meaning("price of each task in the queue", "confidence")] = 0.01
-    kappa: Annotated[float, Meaning("what an offload is worth with an empty queue", "confidence")] = 0.05
-    grid: Annotated[float, Gt(0), Interval(le=0.1), Meaning("step of t_1 and t_2", "confidence")] = 0.01
+    kappa: Annotated[
+        float, Interval(ge=-1, le=1), Meaning("what an offload is worth with an empty queue", "confidence")
+    ] = 0.05
+    grid: Annotated[float, Interval(ge=0.001, le=0.1), Meaning("step of t_1 and t_2", "confidence")] = 0.01
     lowest: Annotated[float, Interval(ge=0, le=1), Meaning("least threshold of an empty queue", "confidence")] = (
         0.5
     )

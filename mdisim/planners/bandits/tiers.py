@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge, Interval
 
+from mdisim.planners.bandits.devices import Thresholds
 from mdisim.planners.bandits.gains import CascadeGains, DissentGains
 from mdisim.planners.bandits.ucb import FIRST, UpperConfidence, blank
 from mdisim.planners.tiers.cascades import Chained
@@ -23,6 +24,8 @@ from mdisim.policies.parameters import Meaning
 from mdisim.policies.plan import Row
 from mdisim.policies.policy import Policy, Setting
 from mdisim.policies.protocols import Learns
+
+Price = Annotated[float, Ge(0)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +59,10 @@ class CeeBert2(TierBandit):
     name: ClassVar[str] = "cee-bert-2"
 
     thresholds: Annotated[
-        tuple[float, ...], Meaning("the values that either threshold may take; each pair is an arm", "confidence")
+        Thresholds, Meaning("the values that either threshold may take; each pair is an arm", "confidence")
     ] = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # fmt: skip
     offload_costs: Annotated[
-        tuple[float, float], Meaning("o_1 and o_2: price of going to the edge, and on to the cloud", "confidence")
+        tuple[Price, Price], Meaning("o_1 and o_2: price of going to the edge, and on to the cloud", "confidence")
     ] = (0.1, 0.06)  # fmt: skip
     shared: Annotated[bool, Meaning("arms that would have led the sample to the same exit learn too")] = False
     exploration: Annotated[float, Ge(0), Meaning("c of the index: mean + c sqrt(ln(rounds) / plays)")] = 2.0

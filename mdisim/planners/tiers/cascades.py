@@ -15,9 +15,10 @@ from math import inf, nan
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, Interval, Le
+from annotated_types import Ge, Gt, Interval
 
 from mdisim.planners.tiers.chains import FORWARD, Chain, Forward, chain_row, need_chain, rule_of, stop_costs
+from mdisim.planners.tiers.pools import groups
 from mdisim.planners.tiers.prefixes import EDGE, MOBILE, Prefixes, Tiered, TierError
 from mdisim.planners.tiers.thresholds import Budget, Planned, Shown, best_one, best_pair
 from mdisim.policies.parameters import Meaning
@@ -82,7 +83,7 @@ class Cascading(Chained):
             )
         _, chain = self.chain(setting)
         right = outputs.prediction == outputs.label[:, None]
-        return Shown(score.score(outputs), right, stop_costs(setting, chain, self.forward))
+        return Shown(score.score(outputs), right, stop_costs(setting, chain, self.forward), groups(setting))
 
     def laid_out(
         self,
@@ -145,7 +146,7 @@ class Cascade(Cascading):
     score: Annotated[
         Literal["max-softmax", "certainty", "margin"], Meaning("what is compared with the thresholds")
     ] = "max-softmax"
-    grid: Annotated[float, Gt(0), Le(0.5), Meaning("step of the thresholds tried", "score")] = 0.01
+    grid: Annotated[float, Interval(ge=0.001, le=0.5), Meaning("step of the thresholds tried", "score")] = 0.01
 
     def plans(self) -> bool:
         """Whether a threshold is left out."""

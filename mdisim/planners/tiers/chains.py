@@ -51,12 +51,14 @@ class BeginsAgain:
     ends: tuple[tuple[int, ...], ...]
 
     def where(self, here: Here, peers: tuple[Peer, ...], task: Task, knobs: Knobs, rng: Generator) -> Place:
-        """Go on to the end of this tier; then send the input to the next."""
+        """Go on to the end of this tier; then send the input to the next, again if it could not be sent."""
         tier = 0
         for i in range(1, len(self.devices)):
             if self.devices[i] == here.device:
                 tier = i
-        if task.stage < self.ends[task.row][tier]:
+        end = self.ends[task.row][tier]
+        again = task.stage == 0 and task.passed >= end and tier < len(self.devices) - 1
+        if task.stage < end and not again:
             return Place(CONTINUE)
         return Place(self.devices[tier + 1], INPUT)
 

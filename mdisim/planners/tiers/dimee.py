@@ -135,6 +135,11 @@ class Dimee(Pooled):
             raise TierError(f"{self.name}: {' and '.join(several)} do not go together; one of them would do")
         if self.refresh is not None and self.router != "centroid":
             raise TierError(f"{self.name}: refresh moves class means; router centroid would do, not {self.router}")
+        if self.refresh is not None and self.require_correct:
+            raise TierError(
+                f"{self.name}: refresh has no labels and cannot tell which exits are right; it goes without "
+                "require_correct"
+            )
 
     def _features(self, setting: Setting) -> Floats:
         if setting.features is None:

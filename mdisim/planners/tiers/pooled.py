@@ -122,10 +122,15 @@ class Pooled(Tiered):
         )
 
     def known(self, setting: Setting) -> Evidence:
-        """What the calibration half shows; a TierError where there is none, or no way from edge to cloud."""
+        """What the calibration half shows; a TierError where there is none, nothing to save, or no way up."""
         if not len(setting.calibration.label):
             raise TierError(f"{self.name} learns from a calibration half; a profile that has one would do")
         known = evidence(setting, self.prefixes(setting))
+        if not known.cost[CLOUD] > 0.0:
+            raise TierError(
+                f"{self.name}: {self.cloud} costs nothing, and there is nothing to save; a layer_cost there, or "
+                "an offload_cost on the way, above 0 would do"
+            )
         if self.guarded and not np.isfinite(known.climb).all():
             raise TierError(
                 f"{self.name}: no route from {self.edge} to {self.cloud}, which mode guarded needs: add a link"

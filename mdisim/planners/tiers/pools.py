@@ -74,16 +74,18 @@ class Aim:
         """What is to be largest, of answers to n samples; minus infinity where the budget is not kept."""
         if self.mu is not None:
             return float(sure.mean() - self.mu * cost.mean())
-        if self._drop(lost, group) > self.drop_budget:
+        if budgeted(lost, group, self.drop_budget, self.confidence) > self.drop_budget:
             return -inf
         return 1.0 - float(cost.mean()) / all_cloud
 
-    def _drop(self, lost: Floats, group: Ints) -> float:
-        drop = float(lost.mean())
-        if self.confidence is None:
-            return drop
-        least = max(0.0, self.drop_budget * (1.0 - self.drop_budget)) / len(lost)
-        return upper_bound(drop, max(squared_error(lost, group), least), self.confidence)
+
+def budgeted(lost: Floats, group: Ints, budget: float, confidence: float | None) -> float:
+    """What must keep the budget: the mean of what each sample loses [n], or its upper bound of this confidence."""
+    drop = float(lost.mean())
+    if confidence is None:
+        return drop
+    least = max(0.0, budget * (1.0 - budget)) / len(lost)
+    return upper_bound(drop, max(squared_error(lost, group), least), confidence)
 
 
 def squared_error(values: Floats, group: Ints) -> float:
@@ -103,15 +105,21 @@ def evidence(setting: Setting, prefixes: Prefixes) -> Evidence:
     cost = tier_costs(setting, prefixes)
     _, edge, cloud = prefixes.devices
     up = setting.offload_cost[edge, cloud] + setting.stage_cost[cloud].sum()
-    n, group = len(outputs.label), setting.group
     return Evidence(
         np.asfortranarray(outputs.confidence[:, exits], dtype=np.float64),
         np.asfortranarray(outputs.prediction[:, exits] == outputs.label[:, None]),
         cost,
         np.array([cost[EDGE], up]),
         outputs.label,
-        np.arange(n) if group is None else np.unique(group, return_inverse=True)[1],
+        groups(setting),
     )
+
+
+def groups(setting: Setting) -> Ints:
+    """The group of each calibration sample, [n], from 0; each its own where nothing is known."""
+    if setting.group is None:
+        return np.arange(len(setting.calibration.label))
+    return np.asarray(np.unique(setting.group, return_inverse=True)[1])
 
 
 def pools(

@@ -55,9 +55,10 @@ class Tiered:
         K = setting.n_exits
         mobile, edge = self.mobile_exit or -(-K // 4), self.edge_exit or -(-K // 2)
         if not mobile < edge < K:
+            would_do = f"1 <= mobile_exit < edge_exit < {K}" if K > 2 else "a profile of 3 exits or more"
             raise TierError(
                 f"{self.name}: mobile_exit {mobile} and edge_exit {edge} do not nest in {K} exits; "
-                f"1 <= mobile_exit < edge_exit < {K} would do"
+                f"{would_do} would do"
             )
         devices = (setting.device(self.edge), setting.device(self.cloud))
         if len({*devices, *setting.sources}) < 2 + len(set(setting.sources)):

@@ -198,8 +198,8 @@ class Refreshed:
 class Escalates:
     """Guarded: to the tier of the row at birth, and one tier up, with the input, when its exit has let it pass.
 
-    `devices` are edge and cloud, `stages` [2] how many the mobile and the edge run. What could not be sent up is
-    sent up again: at the edge it is asked for at stage 0, at the mobile it has a score already.
+    `devices` are edge and cloud, `stages` [2] how many the mobile and the edge run. What a tier's exit has let pass
+    and could not be sent up is sent up again.
     """
 
     devices: tuple[int, int]
@@ -211,10 +211,10 @@ class Escalates:
         if here.device == cloud:
             return Place(CONTINUE)
         if here.device == edge:
-            up = task.stage == 0 or task.stage == self.stages[1]
+            up = task.stage == self.stages[1] or (task.stage == 0 and task.passed >= self.stages[1])
             return Place(cloud, INPUT) if up else Place(CONTINUE)
         if task.row > 0:
             return Place(self.devices[task.row - 1])
-        if task.stage == self.stages[0] or (task.stage == 0 and task.score > 0.0):
+        if task.stage == self.stages[0] or (task.stage == 0 and task.passed >= self.stages[0]):
             return Place(edge, INPUT)
         return Place(KEEP) if task.stage == 0 else Place(CONTINUE)

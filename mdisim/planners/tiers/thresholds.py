@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mdisim.planners.tiers.pools import budgeted
 from mdisim.policies.scores import Floats, Ints
 
 Bools = NDArray[np.bool_]
@@ -23,17 +22,23 @@ ROUNDING = 1e-12  # what means of shares may be off by
 
 
 class Shown(NamedTuple):
-    """What n samples show: `scores` and whether each exit is `right`, [n, K]; `cost` [K] of stopping at each."""
+    """What n samples show: `scores` and whether each exit is `right`, [n, K]; `cost` [K] of stopping at each.
+
+    `group` [n] is the same number, from 0, for samples that belong together.
+    """
 
     scores: Floats
     right: Bools
     cost: Floats
+    group: Ints
+
+    def lost(self, stop: Ints) -> Floats:
+        """Accuracy lost against the last exit by samples that stop there, [n]."""
+        return self.right[:, -1].astype(float) - self.right[np.arange(len(stop)), stop]
 
     def measures(self, stop: Ints) -> Floats:
-        """Of samples that stop there, [n]: accuracy lost against the last exit, its square, and cost, [n, 3]."""
-        each = np.arange(len(stop))
-        lost = self.right[:, -1].astype(float) - self.right[each, stop]
-        return np.column_stack([lost, lost * lost, self.cost[stop]])
+        """Of samples that stop there, [n]: accuracy lost, and cost, [n, 2]."""
+        return np.column_stack([self.lost(stop), self.cost[stop]])
 
 
 class Planned(NamedTuple):
@@ -48,26 +53,31 @@ class Planned(NamedTuple):
 class Budget:
     """How much accuracy may be lost, as a share; with a `confidence`, by the drop's one-sided upper bound.
 
-    The bound is the normal one, and the variance counts for no less than budget x (1 - budget), so that a few
+    The bound is that of `pools.Aim`: normal, groups counted as wholes, and with a least variance, so that a few
     samples without any difference prove nothing.
     """
 
     drop: float = 0.003
     confidence: float | None = None
 
-    def kept(self, lost: Floats, squares: Floats, n: int) -> Bools:
-        """Whether a mean drop keeps the budget, given the mean of its squares over n samples too."""
-        if self.confidence is None:
-            return np.asarray(lost <= self.drop + ROUNDING)
-        variance = np.maximum(squares - lost * lost, self.drop * (1.0 - self.drop))
-        margin = NormalDist().inv_cdf(self.confidence) * np.sqrt(variance) / sqrt(n)
-        return np.asarray(lost + margin <= self.drop + ROUNDING)
+    def kept(self, lost: Floats, group: Ints) -> bool:
+        """Whether what each sample loses, [n], keeps the budget."""
+        return budgeted(lost, group, self.drop, self.confidence) <= self.drop + ROUNDING
 
 
 def leaves(scores: Floats, exits: Sequence[int], threshold: float) -> tuple[Bools, Ints]:
     """Whether each sample leaves at one of these exits, [n], and the first at which it does, [n]."""
     sure = scores[:, list(exits)] >= threshold
     return np.asarray(sure.any(axis=1)), np.asarray(exits, dtype=np.int64)[sure.argmax(axis=1)]
+
+
+def stops(shown: Shown, exits: Sequence[Sequence[int]], thresholds: Sequence[float]) -> Ints:
+    """Where each sample stops, [n]: a threshold for each sequence of exits; at the last exit if at none."""
+    stop = np.full(len(shown.right), len(shown.cost) - 1)
+    for some, threshold in reversed(list(zip(exits, thresholds, strict=True))):
+        sure, at = leaves(shown.scores, some, threshold)
+        stop = np.where(sure, at, stop)
+    return stop
 
 
 def best_pair(
@@ -80,42 +90,44 @@ def best_pair(
 
     Every pair of the `tried` values, which rise, is looked at. If none keeps the budget it is the last of each.
     """
-    n, last = len(shown.right), len(shown.cost) - 1
     first, later = [], []
     for threshold in tried[0]:
         sure, at = leaves(shown.scores, exits[0], threshold)
         first.append(shown.measures(at)[sure].sum(axis=0))
     reached = np.searchsorted(tried[0], shown.scores[:, list(exits[0])].max(axis=1), side="right")
     for threshold in tried[1]:
-        sure, at = leaves(shown.scores, exits[1], threshold)
-        measures = shown.measures(np.where(sure, at, last)).T
+        measures = shown.measures(stops(shown, exits[1:], (threshold,))).T
         stayed = [np.bincount(reached, one, minlength=len(tried[0]) + 1) for one in measures]
         later.append(np.cumsum(stayed, axis=1)[:, :-1])  # who stays under a threshold reached none so high
-    means = (np.transpose(first)[:, :, None] + np.transpose(later, (1, 2, 0))) / n
-    return _cheapest(means, tried, n, budget)
+    means = (np.transpose(first)[:, :, None] + np.transpose(later, (1, 2, 0))) / len(shown.right)
+    return _cheapest(shown, exits, tried, means, budget)
 
 
 def best_one(shown: Shown, tried: Sequence[float], budget: Budget) -> Planned:
     """The same with one threshold for all exits but the last."""
-    n, last = len(shown.right), len(shown.cost) - 1
-    means = []
-    for threshold in tried:
-        sure, at = leaves(shown.scores, range(last), threshold)
-        means.append(shown.measures(np.where(sure, at, last)).mean(axis=0))
-    return _cheapest(np.transpose(means), (tried,), n, budget)
+    exits = (range(len(shown.cost) - 1),)
+    means = [shown.measures(stops(shown, exits, (threshold,))).mean(axis=0) for threshold in tried]
+    return _cheapest(shown, exits, (tried,), np.transpose(means), budget)
 
 
-def _cheapest(means: Floats, tried: Sequence[Sequence[float]], n: int, budget: Budget) -> Planned:
-    """Of the cheapest that keep the budget, the one that loses least; the last if none does."""
-    lost, squares, cost = means.reshape(3, -1)
-    kept = budget.kept(lost, squares, n)
-    best = len(cost) - 1
-    if kept.any():
-        cheap = kept & (cost <= cost[kept].min() + ROUNDING)
-        best = int(np.argmin(np.where(cheap, lost, np.inf)))
-    at = np.unravel_index(best, means.shape[1:])
-    return Planned(
-        tuple(float(values[int(i)]) for values, i in zip(tried, at, strict=True)),
-        float(lost[best]),
-        float(cost[best]),
-    )
+def _cheapest(
+    shown: Shown,
+    exits: Sequence[Sequence[int]],
+    tried: Sequence[Sequence[float]],
+    means: Floats,
+    budget: Budget,
+) -> Planned:
+    """Of the cheapest that keep the budget, the one that loses least; the last if none does.
+
+    `means` [2, ...] are the drop and the cost of all that is tried. A bound, which takes longer, is asked of one
+    after the other, the cheapest first.
+    """
+    lost, cost = means.reshape(2, -1)
+    best = Planned(tuple(values[-1] for values in tried), float(lost[-1]), float(cost[-1]))
+    for i in np.lexsort((lost, cost.round(9))):
+        if lost[i] <= budget.drop + ROUNDING:
+            at = np.unravel_index(i, means.shape[1:])
+            thresholds = tuple(float(values[int(j)]) for values, j in zip(tried, at, strict=True))
+            if budget.confidence is None or budget.kept(shown.lost(stops(shown, exits, thresholds)), shown.group):
+                return Planned(thresholds, float(lost[i]), float(cost[i]))
+    return best

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,13 +25,14 @@ class OneTier(Tiered):
         return Policy(self.name, (row,), details=self.details(setting))
 
     def details(self, setting: Setting) -> dict[str, Any]:
-        """As of any policy of three tiers; saving and drop against the cloud, the drop NaN without samples."""
+        """As of any policy of three tiers; a saving of nothing, and a drop without samples, are NaN."""
         known = evidence(setting, self.prefixes(setting))
+        whole = float(known.cost[CLOUD])
         lost = known.right[:, CLOUD].astype(np.float64) - known.right[:, self.tier]
         return super().details(setting) | {
             "shares": [float(tier == self.tier) for tier in range(len(TIERS))],
-            "calibration_saving": float(1.0 - known.cost[self.tier] / known.cost[CLOUD]),
-            "calibration_drop": float(lost.mean()) if len(lost) else float("nan"),
+            "calibration_saving": 1.0 - float(known.cost[self.tier]) / whole if whole else nan,
+            "calibration_drop": float(lost.mean()) if len(lost) else nan,
         }
 
 
