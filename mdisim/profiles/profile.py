@@ -173,7 +173,8 @@ class Profile:
         """The same samples with new halves of about the same sizes, drawn at random; a group stays together.
 
         Equal seeds, equal halves. What a half decides may differ a lot from another's: repeat with several
-        seeds to see how much. Features keep the projection that was fitted on the first calibration half.
+        seeds to see how much. Features keep the projection that was fitted once, without labels, on the first
+        calibration half: it is not fitted anew, though some of that half may now be in the test half.
         """
         group = np.arange(self.n) if self.group is None else self.group
         test_share = float(self.split.mean()) if self.n else 0.0

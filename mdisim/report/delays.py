@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mdisim.metrics import latency_quantile_s, latency_s
 from mdisim.report.direct import SIZE, name_lines
 from mdisim.report.given import Runs, several
-from mdisim.report.style import INK, PALE, axes, line_of, look, mark_of, quantity
+from mdisim.report.style import INK, PALE, axes, line_of, look, mark_of, plain_numbers, quantity
 from mdisim.results import Run
 
 QUANTILES = (0.5, 0.95, 0.99)
@@ -84,6 +84,7 @@ def _up(ax: Axes, tail: bool) -> None:
                     textcoords="offset points", va="top" if q == 0.95 else "bottom")  # fmt: skip
     if tail:
         ax.set_yscale("log")
+        plain_numbers(ax.yaxis)
     else:
         ax.set_ylim(0.0, 1.06)
 

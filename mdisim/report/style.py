@@ -17,10 +17,11 @@ from typing import Any, cast
 import seaborn
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import Colormap, to_rgb
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.rcsetup import cycler
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, LogFormatter
 
 from mdisim.folders import AnyPath
 
@@ -70,7 +71,11 @@ class FigureError(ValueError):
 
 @contextmanager
 def look() -> Iterator[None]:
-    """Within it, and in a function decorated with it, what is drawn has our look; afterwards all is as before."""
+    """Within it, and in a function decorated with it, what is drawn has our look; afterwards all is as before.
+
+    A name with dollar signs is no formula in it, and nor is anything else: axes in steps of ten need
+    `plain_numbers`.
+    """
     theme: dict[Any, Any] = seaborn.axes_style("ticks") | seaborn.plotting_context("paper") | _OWN
     with rc_context(theme):
         yield
@@ -121,6 +126,20 @@ def page(height_in: float, width_in: float = WIDTH_IN) -> Figure:
 def axes(given: Axes | None, height_in: float, width_in: float = WIDTH_IN) -> Axes:
     """The axes that were given, or those of a new figure."""
     return page(height_in, width_in).add_subplot() if given is None else given
+
+
+class PlainLog(LogFormatter):
+    """Numbers where matplotlib would put labels: its own are formulas, which our look does not set."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """Return the label of a tick, or nothing."""
+        return self.fix_minus(f"{x:g}") if super().__call__(x, pos) else ""
+
+
+def plain_numbers(axis: Axis) -> None:
+    """Give an axis, logarithmic by now, labels for our look."""
+    axis.set_major_formatter(PlainLog())
+    axis.set_minor_formatter(PlainLog(labelOnlyBase=False))
 
 
 def beside(ax: Axes) -> None:

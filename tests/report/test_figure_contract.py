@@ -4,9 +4,11 @@ import pytest
 from figure_runs import answering, drawn, empty_axes, many
 from made_runs import answers, made_run
 from matplotlib import pyplot
+from matplotlib.text import Text
 from worlds import line
 
 from mdisim import report
+from mdisim.report.style import plain_numbers
 
 RUNS = {
     name: answering([0.1, 0.2, 0.4], [1, 2, 2], ["d0", "d1", "d1"], deadline_s=0.3) for name in ("one", "other")
@@ -53,6 +55,31 @@ def test_axes_made_within_our_look_are_as_if_it_had_made_them(name):
     for one, other in ((given.xaxis.label, own.xaxis.label), (given.yaxis.label, own.yaxis.label)):
         assert (one.get_fontsize(), one.get_color()) == (other.get_fontsize(), other.get_color())
     assert given.spines["right"].get_visible() == own.spines["right"].get_visible()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_formula_is_shown_as_its_source(name):
+    texts = drawn(FIGURES[name](None)).findobj(Text)
+    assert [text.get_text() for text in texts if "\\math" in text.get_text()] == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "labels"),
+    [
+        ((0.001, 1.0), ["0.001", "0.01", "0.1", "1"]),
+        ((1e4, 1e6), ["10000", "100000", "1e+06"]),
+        ((0.25, 0.9), ["0.3", "0.4", "0.6"]),
+    ],
+)
+def test_an_axis_in_steps_of_ten_has_plain_numbers(limits, labels):
+    with report.look():
+        ax = empty_axes()
+        ax.set_yscale("log")
+        plain_numbers(ax.yaxis)
+        ax.set_ylim(limits)
+    ticks = [*ax.yaxis.get_ticklabels(), *ax.yaxis.get_ticklabels(minor=True)]
+    seen = [tick for tick in ticks if limits[0] <= tick.get_position()[1] <= limits[1]]
+    assert sorted(tick.get_text() for tick in seen if tick.get_text()) == labels
 
 
 @pytest.mark.parametrize("name", ["differences", "exits", "frontier", "latencies", "swept", "tail", "utilisation"])

@@ -211,7 +211,8 @@ def remembered(router: Centroids) -> Memory:
 class RandomPools(Dimee):
     """The same shares as DIMEE would have with these parameters, whatever the sample: what is routing worth?
 
-    Saving is not accuracy: this one saves as much as DIMEE does.
+    Saving is not accuracy: this one saves nearly as much as DIMEE does. Not exactly, as its shares are those of
+    the calibration half, and a router's on other samples differ a little.
     """
 
     name: ClassVar[str] = "random-pools"

@@ -63,7 +63,8 @@ class Aim:
     where a budget can be resolved at all, so that it is close, and an empirical Bernstein bound would add 0.09
     points at 20,000 samples and 95 %, a third of the usual budget. Groups are counted as wholes, as what belongs
     together errs together. The variance counts for no less than a mean of the budget must have, budget x (1 -
-    budget): so a few samples without any difference prove nothing.
+    budget): so a few samples without any difference prove nothing. After thresholds have been chosen by it the
+    bound is none any more, on this half: the best of many is partly lucky, and only other samples can judge it.
     """
 
     drop_budget: float = 0.003
@@ -226,7 +227,8 @@ class PoolReport:
     `counts` [3] and `accuracy` [3, 3] by pool and tier; `confusion` [3, 3] the samples of each pool that are
     given to each tier, expected numbers where it is left to chance; `given_accuracy` [3, 3] is that of each tier
     (columns) on what is given to one (rows); NaN where there is nothing. `shares` [3] are given to, `answers` [3]
-    answered by the tiers. `drop_bound` is the one-sided 95 % upper bound of the `drop`.
+    answered by the tiers. `drop_bound` is the one-sided 95 % upper bound of the `drop`, for thresholds that were
+    not chosen on the same samples; for those that were it is too low.
     """
 
     alpha: float

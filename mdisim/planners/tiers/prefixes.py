@@ -97,7 +97,10 @@ def tier_row(prefixes: Prefixes, tier: int, K: int) -> Row:
 
 
 def tier_costs(setting: Setting, prefixes: Prefixes) -> Floats:
-    """What a sample costs that each tier answers alone, [3]: offload and layers, a mean over the sources."""
+    """What a sample costs that each tier answers alone, [3]: offload and layers.
+
+    A plain mean over the sources, whatever share of the samples each has.
+    """
     costs = []
     for last, device in zip(prefixes.exits, prefixes.devices, strict=True):
         at = setting.sources if device == FREE else (device,) * len(setting.sources)

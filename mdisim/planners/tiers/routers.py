@@ -20,7 +20,7 @@ import numpy as np
 from mdisim.planners.tiers.prefixes import TierError
 from mdisim.policies.scores import Floats, Ints, Outputs
 
-SEED = 0  # of what is fitted by chance: k-means and the perceptron
+SEED = 0  # of what is fitted by chance, k-means and the perceptron, and of the draw of folds
 PER_POOL = 8  # centroids
 HIDDEN = 32  # neurons
 PASSES = 15
@@ -184,12 +184,16 @@ def crossfitted(fit: Callable[[Ints], Router], features: Floats, group: Ints) ->
     """The losses of each sample, [n, 3], by a router that was fitted without it, and without its group [n].
 
     What is trained fits its own samples better than others, and so it does what is like them: phrases of one
-    sentence, say. Thresholds chosen there would not keep their budget. `fit` is given the numbers of the samples
+    sentence, say. Thresholds chosen there would not keep their budget. Groups are dealt to folds in an order drawn
+    by chance: in a file sorted by class some folds would lack a class. `fit` is given the numbers of the samples
     to fit to.
     """
     n = len(features)
     counts = np.bincount(group)
-    fold = ((np.cumsum(counts) - counts) * min(FOLDS, n) // n)[group]
+    order = np.random.default_rng(SEED).permutation(len(counts))
+    fold = np.empty_like(counts)
+    fold[order] = (np.cumsum(counts[order]) - counts[order]) * min(FOLDS, n) // n
+    fold = fold[group]
     losses = np.empty((n, 3))
     for one in np.unique(fold):
         own = np.flatnonzero(fold == one)

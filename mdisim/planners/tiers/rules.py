@@ -198,8 +198,8 @@ class Refreshed:
 class Escalates:
     """Guarded: to the tier of the row at birth, and one tier up, with the input, when its exit has let it pass.
 
-    `devices` are edge and cloud, `stages` [2] how many the mobile and the edge run. What a tier's exit has let pass
-    and could not be sent up is sent up again.
+    `devices` are edge and cloud, `stages` [2] how many the mobile and the edge run. What a tier's exit has let
+    pass and could not be sent up is sent up again.
     """
 
     devices: tuple[int, int]
