@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 AnyPath = str | os.PathLike[str]
 
 PROVENANCE = "provenance.json"
+REPORT = "report.html"  # made from the results, and made again
 PACKAGES = ("numpy", "simpy", "pandas", "pyarrow", "scipy")
 FORMAT = 1
 
@@ -55,7 +56,7 @@ def vacant(directory: AnyPath, identity: str = "", force: bool = False) -> None:
         raise ResultsError(
             f"{path}: exists and is not a directory of results; name one that does not exist yet"
         ) from error
-    foreign = sorted({child.name for child in path.iterdir()} - {PROVENANCE, *facts.get("files", ())})
+    foreign = sorted({child.name for child in path.iterdir()} - {PROVENANCE, REPORT, *facts.get("files", ())})
     if foreign:
         raise ResultsError(
             f"{path}: holds {', '.join(foreign)}, which would go with the results; move it away, or name another "

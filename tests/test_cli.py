@@ -417,3 +417,11 @@ def test_a_timeline_is_written_if_asked_for(tmp_path, capsys):
     assert len(Run.load(tmp_path / "run").events) == sum(event["ph"] == "X" for event in events)
     assert cli.main(["run", "mdi-exit-5-mesh", *short]) == 0, capsys.readouterr().err
     assert not (tmp_path / "run" / "timeline.json.gz").exists()
+
+
+def test_a_report_does_not_keep_results_from_being_made_again(tmp_path, capsys):
+    short = ["--set", "run.duration=5 s", "--set", "run.warmup=1 s", "--out", str(tmp_path / "run")]
+    assert cli.main(["run", "mdi-exit-5-mesh", *short]) == 0
+    (tmp_path / "run" / "report.html").write_text("of the run before")
+    assert cli.main(["run", "mdi-exit-5-mesh", *short]) == 0, capsys.readouterr().err
+    assert not (tmp_path / "run" / "report.html").exists()

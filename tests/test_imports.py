@@ -52,6 +52,7 @@ ROOMS = {  # a library, and the only places that know it
     "sklearn": {"planners"},
     "threadpoolctl": {"planners"},
     "transformers": {"profiles.build"},
+    "jinja2": {"report"},
     "joblib": {"experiments"},
     "distributed": {"experiments"},
     "ray": {"experiments"},

@@ -20,13 +20,21 @@ import click
 from mdisim import __version__
 from mdisim.cli.calibration import calibrate
 from mdisim.cli.catalogues import policies, profile, profiles
+from mdisim.cli.reports import report
 from mdisim.cli.runs import check, compare, run, schema
 from mdisim.cli.sweeps import search, sweep, tune
 from mdisim.cli.trace_making import fit, list_traces, synth
 from mdisim.cli.traces import trace
 
 FAILED, BAD_INPUT = 1, 2
-EXTRAS = {"torch": "torch", "PIL": "torch", "seaborn": "plot", "matplotlib": "plot", "distributed": "dask"}
+EXTRAS = {
+    "torch": "torch",
+    "PIL": "torch",
+    "seaborn": "plot",
+    "matplotlib": "plot",
+    "jinja2": "plot",
+    "distributed": "dask",
+}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,7 +43,7 @@ def program() -> None:
     """Simulate early-exit inference that is distributed over the devices of a network."""
 
 
-for command in (check, run, compare, sweep, search, tune, calibrate, schema):
+for command in (check, run, compare, sweep, search, tune, report, calibrate, schema):
     program.add_command(command)
 for command in (policies, profiles, profile, list_traces, trace):
     program.add_command(command)

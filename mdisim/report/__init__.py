@@ -1,6 +1,6 @@
-"""Figures of runs, comparisons, sweeps, networks, traces, calibration and cuts; they need the extra `plot`.
+"""Figures of runs, comparisons, sweeps, networks, traces, calibration and cuts, and pages that hold them.
 
-The events of a run, as a file for timeline viewers (`event_trace`), need none.
+They need the extra `plot`; the events of a run, as a file for timeline viewers (`event_trace`), need none.
 
 The functions draw on axes or a figure that they are given, or make one, and return it; `save` writes it. Axes
 that are to be given have the look of all others if they are made within `look`.
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mdisim.report.frontiers import frontier, swept
     from mdisim.report.loads import exits, utilisation
     from mdisim.report.networks import network
+    from mdisim.report.pages.writing import PageError, page, save_page
     from mdisim.report.partitions import cuts
     from mdisim.report.style import FigureError, look, save, writable
     from mdisim.report.timelines import over_time, throughput, timeline
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EventsError",
     "FigureError",
+    "PageError",
     "cuts",
     "differences",
     "event_trace",
@@ -36,10 +38,12 @@ __all__ = [
     "look",
     "network",
     "over_time",
+    "page",
     "promise",
     "reliability",
     "save",
     "save_event_trace",
+    "save_page",
     "save_traces",
     "swept",
     "throughput",
@@ -52,6 +56,7 @@ __all__ = [
 _HOMES = {
     "EventsError": "events",
     "FigureError": "style",
+    "PageError": "pages.writing",
     "cuts": "partitions",
     "differences": "forests",
     "event_trace": "events",
@@ -61,10 +66,12 @@ _HOMES = {
     "look": "style",
     "network": "networks",
     "over_time": "timelines",
+    "page": "pages.writing",
     "promise": "calibration",
     "reliability": "calibration",
     "save": "style",
     "save_event_trace": "events",
+    "save_page": "pages.writing",
     "save_traces": "traces",
     "swept": "frontiers",
     "throughput": "timelines",
