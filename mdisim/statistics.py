@@ -18,6 +18,7 @@ from mdisim.policies.scores import Floats
 CONFIDENCE = 0.95
 BATCH = 5  # MSER-5
 BATCHES = 20  # of batch means
+ROUNDING = 1e-9  # of the largest value: a series that varies by less, such as a closed loop's, is constant
 
 
 class Interval(NamedTuple):
@@ -107,6 +108,8 @@ def mser5(series: ArrayLike) -> Cut:
     if m < 2 or np.isnan(given).any():
         return Cut(0, settled=False)
     z = given[: m * BATCH].reshape(m, BATCH).mean(axis=1)
+    if np.ptp(z) <= ROUNDING * np.abs(z).max():
+        return Cut(0, settled=True)
     z = z - z.mean()
     left = np.arange(m, 0, -1)
     total, squares = z[::-1].cumsum()[::-1], (z * z)[::-1].cumsum()[::-1]

@@ -338,6 +338,21 @@ def test_a_busy_device_reaches_its_bound():
     assert exceeds(world, fixed(world), 1) == pytest.approx(1.0, abs=1e-3)
 
 
+def test_answers_that_were_on_their_way_are_no_share_of_nothing():
+    """From 10 s on nothing is sent, and only device 1 computes; half a second of labels is still on its way."""
+    world = line(2, (0.01,), arrivals=Arrivals("poisson", 20.0), duration_s=20.0, warmup_s=10.0)
+    silent = Trace([0.0, 10.0], [1e6, 0.0], 20.0)
+    links = tuple(replace(link, rate=silent, latency_s=0.5) for link in world.links)
+    devices = tuple(replace(device, holds=(d == 1,)) for d, device in enumerate(world.devices))
+    world = replace(world, links=links, devices=devices)
+    policy = fixed(world, placement=1)
+    run = engine.run(world, policy, 1)
+    found = bounds.measures(world, policy, run)
+    assert metrics.throughput_per_s(run) > 0.0
+    assert found["throughput_bound_per_s"] == pytest.approx(0.0, abs=EXACT)
+    assert np.isnan(found["throughput_bound_share"])
+
+
 def test_a_run_without_answers_has_no_bound():
     world = line(1, (10.0,), duration_s=5.0)
     policy = fixed(world)

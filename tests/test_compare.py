@@ -288,6 +288,7 @@ def test_how_many_more_seeds_is_guessed_from_those_that_there_are():
     assert Auto("x", absolute=half * 1.01).needed(values) == 4
     assert Auto("x", absolute=half / 1.2).needed(values) == 6
     assert Auto("x", absolute=half / 10).needed(values) == 8  # twice as many at most
+    assert Auto("x", absolute=1e-200).needed(values) == 8
     assert Auto("x", relative=half / 1.2 / 2.0).needed(values) == 6
     assert Auto("x", relative=half / 1.2 / 2.0, at_most=5).needed(values) == 5
     pair = np.column_stack([np.full(4, 10.0), 10.0 + values[:, 0]])

@@ -83,6 +83,14 @@ def test_mser_by_hand():
     assert mser5(np.ones(100)) == (0, True)
 
 
+def test_what_varies_by_rounding_alone_is_constant():
+    """As the number in the system of a closed loop, whose rounding grows with time."""
+    noise = np.random.default_rng(0).normal(size=1000) * np.linspace(1.0, 0.0, 1000) * 1e-10
+    assert mser5(32.0 + noise) == (0, True)
+    assert mser5(np.zeros(100)) == (0, True)
+    assert mser5(noise).drop > 0  # small is not constant
+
+
 def test_mser_is_its_definition():
     rng = np.random.default_rng(3)
     series = rng.normal(size=203).cumsum()

@@ -133,8 +133,8 @@ def measures(world: World, policy: Policy, run: Run) -> dict[str, float]:
     """What a run could have had, by name: its bounds, and its share of the first.
 
     `throughput_bound_per_s` is `run_bound` within the window, `throughput_bound_share` the throughput's share of
-    it. `accuracy_bound`: the share of samples, of those born in the window and answered, that an exit gets right
-    which their row evaluates.
+    it; NaN where that is zero, and all answers were on their way before. `accuracy_bound`: the share of samples,
+    of those born in the window and answered, that an exit gets right which their row evaluates.
     """
     from mdisim import metrics
 
@@ -146,6 +146,6 @@ def measures(world: World, policy: Policy, run: Run) -> dict[str, float]:
     right &= np.array([row.heads for row in policy.plan])[tasks["row"]]
     return {
         "throughput_bound_per_s": per_s,
-        "throughput_bound_share": metrics.throughput_per_s(run) / per_s,
+        "throughput_bound_share": metrics.throughput_per_s(run) / per_s if per_s else float("nan"),
         "accuracy_bound": float(right.any(axis=1).mean()) if len(right) else float("nan"),
     }

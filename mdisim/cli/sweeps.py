@@ -76,6 +76,7 @@ def sweep(
 
     A sweep that was stopped, by whatever, goes on where it was when the same command is given again.
     """
+    from mdisim.experiments.sweep.crew import RunError
     from mdisim.experiments.sweep.plan import lay_out
     from mdisim.experiments.sweep.sweep import MEASURES, Tally, shard_of, sweep_on
 
@@ -95,7 +96,7 @@ def sweep(
     else:
         sweep_report(done, wanted, directory)
     if len(done.failures) == len(done.runs):
-        raise click.exceptions.Exit(1)
+        raise RunError("every run failed")
 
 
 def _design(options: dict[str, Any]) -> Any:

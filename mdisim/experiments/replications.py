@@ -57,7 +57,8 @@ class Auto:
             return n
         needed = 2 * n  # a share of a mean of nothing is never reached
         if goal[wide].all():
-            needed = max(replications_needed(h, g, n) for h, g in zip(half[wide], goal[wide], strict=True))
+            pairs = zip(half[wide], np.maximum(goal, half / n)[wide], strict=True)  # beyond that it is 2 n anyway
+            needed = max(replications_needed(h, g, n) for h, g in pairs)
         return min(needed, 2 * n, self.at_most)
 
     def reached(self, values: Floats) -> bool:

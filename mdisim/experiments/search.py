@@ -265,9 +265,9 @@ class _Judge:
         intervals = tuple(t_interval(runs[t.measure], confidence=sure, of=looks) for t in self.targets)
         found = {t.verdict(interval) for t, interval in zip(self.targets, intervals, strict=True)}
         unstable = int((runs["verdict"] != "stable").sum())
-        if "missed" in found or unstable > (1 - STABLE) * self.care.most:
+        if "missed" in found or self.care.most - unstable < STABLE * self.care.most:
             return "missed", intervals
-        kept_up = unstable <= (1 - STABLE) * len(runs)
+        kept_up = len(runs) - unstable >= STABLE * len(runs)
         return ("met" if found == {"met"} and kept_up else "open"), intervals
 
     def _indifferent(self, intervals: tuple[Interval, ...]) -> bool:

@@ -14,11 +14,12 @@ from typing import Any
 
 import pandas as pd
 
-from mdisim import metrics
+from mdisim import __version__, metrics
 from mdisim.experiments.executors import Where, engine, extra
 from mdisim.experiments.prepare import AnyScenario, ExperimentError, Ground, check_seeds
 from mdisim.experiments.spaces import Space, spaces_of
 from mdisim.experiments.sweep.crew import RunError
+from mdisim.experiments.sweep.plan import source_of
 from mdisim.experiments.sweep.store import found
 from mdisim.experiments.trials import Aim, Bench, Trial, propose, study
 from mdisim.folders import AnyPath, digest, plain, write_json, write_table
@@ -135,8 +136,9 @@ def tune(
         raise ExperimentError(f"trials is {trials}; 1 or more would do")
     aim = Aim.of(minimise, maximise, subject_to, metrics.names(ground.world.n_exits))
     train, unseen = _seeds(seeds, fresh)
-    stated, name, spaces = _policy(ground.scenario, policy, parameters)
-    ask = digest([ground.origin.digest, plain(stated), plain(spaces), plain(aim), train, sampler_seed])
+    stated, kind, name, spaces = _policy(ground.scenario, policy, parameters)
+    code = [__version__, source_of(kind)]
+    ask = digest([ground.origin.digest, code, plain(stated), plain(spaces), plain(aim), train, sampler_seed])
     with TemporaryDirectory() as scratch, engine(where) as opened:
         folder = found(out or Path(scratch) / "tuning", *_papers(ground.origin, ask, name, command), force)
         bench = Bench(ground.scenario, stated, opened)
@@ -177,14 +179,14 @@ def _seeds(seeds: int | Iterable[int], fresh: int | Iterable[int]) -> tuple[tupl
 
 def _policy(
     scenario: Scenario, given: str | Mapping[str, Any] | None, parameters: Iterable[str] | Mapping[str, Any]
-) -> tuple[dict[str, Any], str, tuple[Space, ...]]:
-    """What the scenario states of a policy, what it is called, and what its parameters may be."""
+) -> tuple[dict[str, Any], type, str, tuple[Space, ...]]:
+    """What the scenario states of a policy, its class, what it is called, and what its parameters may be."""
     own = scenario.spec.policy
     stated = own.model_dump(exclude_none=True) if given is None else given
     stated = scenario.stated(stated) if isinstance(stated, str) else dict(stated)
     kind = RECIPES.get(str(stated.get("name"))) or type(scenario.recipe(stated))
     called = stated.get("label") or stated.get("name") or kind.__name__
-    return stated, str(called), spaces_of(kind, parameters)
+    return stated, kind, str(called), spaces_of(kind, parameters)
 
 
 def _papers(origin: Origin, ask: str, policy: str, command: str) -> tuple[str, dict[str, Any], dict[str, Any]]:

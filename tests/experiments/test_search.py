@@ -3,12 +3,13 @@
 import json
 from math import isnan
 
+import pandas as pd
 import pytest
 from worlds import line
 
 from mdisim import cli
 from mdisim.experiments.prepare import ExperimentError
-from mdisim.experiments.search import Care, Judged, Rates, _bisect, search_rate
+from mdisim.experiments.search import Care, Judged, Rates, _bisect, _Judge, search_rate
 from mdisim.experiments.targets import Target, targets_of
 from mdisim.profiles import synthesise, write
 from mdisim.scenario import Scenario
@@ -101,6 +102,15 @@ def test_bisection_finds_the_limit_from_anywhere(start, limit):
     missed = min(one.rate_per_s for one in tried if not one.met)
     assert met <= limit <= missed
     assert missed - met <= 0.01 * missed
+
+
+@pytest.mark.parametrize(("unstable", "runs", "verdict"), [(1, 10, "met"), (4, 40, "met"), (5, 40, "missed")])
+def test_nine_of_ten_runs_are_enough(queue, unstable, runs, verdict):
+    scenario = Scenario.load(queue)
+    targets = targets_of("accuracy >= 0.5", ("accuracy",))
+    judge = _Judge(scenario, None, targets, Rates.of(scenario), Care(most=40))
+    given = pd.DataFrame({"accuracy": 0.9, "verdict": ["stable"] * (runs - unstable) + ["overloaded"] * unstable})
+    assert judge._verdict(given)[0] == verdict
 
 
 def test_what_is_decided_closes_in_on_what_is_not():

@@ -1,6 +1,7 @@
 """Sweeps: what a design lays out, what is refused, what runs once, what is kept, and what a table says."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from mdisim.experiments.simulate import simulate
 from mdisim.experiments.sweep.design import Design, bounds_of, column, values_of
 from mdisim.experiments.sweep.plan import lay_out
 from mdisim.experiments.sweep.store import Store
-from mdisim.experiments.sweep.sweep import Sweep, Tally, sweep
+from mdisim.experiments.sweep.sweep import Sweep, Tally, begin, sweep
+from mdisim.experiments.sweep.work import Outcome, Stem, Task
 from mdisim.folders import ResultsError
+from mdisim.profiles import synthesise, write
 from mdisim.scenario import Scenario
 
 RULES = """
@@ -33,8 +36,19 @@ class Fails:
 
 
 @dataclass(frozen=True)
+class Early:
+    level: float = 0.5
+
+
+@dataclass(frozen=True)
+class Late:
+    level: float = 0.5
+
+
+@dataclass(frozen=True)
 class Moody:
     luck: float = 1.0
+    part: object = None
 
     def build(self, setting):
         policy = MdiExit().build(setting)
@@ -131,6 +145,7 @@ def test_values_are_read_as_set_reads_them():
         ({"seeds": []}, "seeds are"),
         ({"policies": "local"}, r"\['local'\] would do"),
         ({"policies": []}, "name one or more"),
+        ({"policies": {}}, "name one or more"),
         ({"policies": ["local", "local"]}, "two policies are called 'local'"),
         ({"policies": ["lcal"]}, "did you mean 'local'"),
         ({"policies": [{"name": "remote", "device": "fone"}]}, "'fone'"),
@@ -141,6 +156,7 @@ def test_values_are_read_as_set_reads_them():
         ({"backend": "slurm"}, "no backend 'slurm'"),
         ({"address": "tcp://x:1"}, "backend dask or ray would do"),
         ({"shard": "3/3"}, "0/50 to 49/50 would do"),
+        ({"shard": 3}, "0/50 to 49/50 would do"),
         ({"shard": "0/2"}, "--out"),
         ({"keep_runs": True}, "--out"),
     ],
@@ -203,6 +219,35 @@ def test_a_key_changes_with_what_a_run_means_and_with_nothing_else(scenario, pat
     assert len({key, *(k for (k,) in others)}) == 4
 
 
+def test_parts_of_a_recipe_are_told_apart_by_their_kind(moody):
+    import lucky  # on the path for the while of a test
+
+    recipes = {"a": lucky.Moody(part=lucky.Early(0.5)), "b": lucky.Moody(part=lucky.Late(0.5)),
+               "c": lucky.Moody(part=(lucky.Early(0.5),)), "d": lucky.Moody(part=(lucky.Late(0.5),))}  # fmt: skip
+    assert len(lay_out(moody, Design(), recipes, [0]).tasks) == 4
+    assert len(lay_out(moody, Design(), {**recipes, "e": lucky.Moody(part=lucky.Early(0.5))}, [0]).tasks) == 4
+
+
+def test_a_profile_that_is_made_anew_is_read_anew(tmp_path):
+    """In one process, which keeps what it has read."""
+    path, found = scenario_file(tmp_path), []
+    for last in (0.9, 0.6):
+        made = synthesise(n=400, exits=3, accuracy=(0.4, 0.5, last), stage_s=(0.01, 0.01, 0.02), head_s=0.001,
+                          out_bytes=(3000.0, 20000.0, 10000.0, 0.0), seed=0, name="demo")  # fmt: skip
+        write(made, tmp_path / "demo.npz")
+        short = {"run.duration": "4 s", "policy": {"name": "no-exit"}}
+        found += [sweep(Scenario.load(path, short), seeds=1, jobs=1).runs.iloc[0]]
+    assert found[0]["key"] != found[1]["key"]
+    assert found[0]["accuracy"] > 0.8 > 0.7 > found[1]["accuracy"]
+
+
+def test_a_profile_that_changes_meanwhile_is_told(tmp_path):
+    stem = Stem.of(Scenario.load(scenario_file(tmp_path)))
+    assert stem.grow().profile.digest == stem.profile
+    with pytest.raises(ExperimentError, match=r"its profile .*demo.npz is not the one"):
+        replace(stem, profile="0" * 64).grow()
+
+
 def test_a_sweep_loads_and_reads_as_parquet(swept):
     again = Sweep.load(swept.directory)
     pd.testing.assert_frame_equal(again.runs, swept.runs)
@@ -221,6 +266,59 @@ def test_a_finished_sweep_runs_nothing_again(swept, scenario):
     pd.testing.assert_frame_equal(again.runs, swept.runs)
     assert told[-1] == Tally(16, 16, 0, 16)
     assert before == {p: p.stat().st_mtime_ns for p in (swept.directory / "parts").iterdir()}
+
+
+def test_a_sweep_that_was_changed_is_whole_after_a_kill(scenario, tmp_path, monkeypatch):
+    """Killed after each of the files that are replaced: the same again makes all of them that of the new one."""
+    plans = [lay_out(scenario, Design(grid={"policy.exit_threshold": [x]}), None, [0]) for x in (0.7, 0.8)]
+    replaces = Path.replace
+    for survives in range(4):
+        out = tmp_path / str(survives)
+        begin(plans[0], out)
+        left = iter([True] * survives)
+
+        def killed(path, target, left=left, out=out):
+            if Path(target).parent == out and not next(left, False):
+                raise KeyboardInterrupt
+            return replaces(path, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", killed)
+            with pytest.raises(KeyboardInterrupt):
+                begin(plans[1], out, force=True)
+        begin(plans[1], out, force=True)
+        pd.testing.assert_frame_equal(pd.read_parquet(out / "plan.parquet"), plans[1].table)
+
+
+def test_a_summary_goes_when_runs_are_done_again(scenario, tmp_path):
+    first = sweep(scenario, seeds=2, jobs=1, out=tmp_path)
+    for key in first.runs["key"]:
+        (tmp_path / "parts" / f"{key}.parquet").unlink()
+
+    def killed(tally):
+        if not tally.checking and tally.done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(scenario, seeds=2, jobs=1, out=tmp_path, progress=killed)
+    assert Sweep.load(tmp_path).runs["status"].tolist() == ["done", "pending"]
+
+
+def test_two_processes_do_not_do_the_same(scenario, tmp_path):
+    first = sweep(scenario, seeds=1, jobs=1, out=tmp_path)
+    with Store(tmp_path).alone():
+        with pytest.raises(ResultsError, match=r"another process is at work on these runs.*--shard"):
+            sweep(scenario, seeds=1, jobs=1, out=tmp_path)
+        sweep(scenario, seeds=1, jobs=1, out=tmp_path, shard=(0, 2))
+    again = sweep(scenario, seeds=1, jobs=1, out=tmp_path)
+    pd.testing.assert_frame_equal(again.runs, first.runs)
+
+
+def test_shards_and_the_whole_write_aside_each_for_itself(tmp_path):
+    task = Task("abc", None, 0, "a run")
+    (Store(tmp_path).parts / ".abc").mkdir()  # somebody else is writing there
+    Store(tmp_path, "-0-of-2").put(task, Outcome("done", {"accuracy": 1.0}))
+    assert Store(tmp_path).finished() == {"abc"}
 
 
 def test_another_sweep_needs_force_and_keeps_what_both_have(scenario, tmp_path):
@@ -295,8 +393,8 @@ def test_a_run_that_fails_is_a_row(moody, tmp_path):
 def test_a_sweep_of_which_everything_failed_has_a_table_too(moody):
     done = sweep(moody, grid={"policy.luck": [0.0]}, seeds=1, jobs=1)
     assert set(done.runs["status"]) == {"failed"}
-    with pytest.raises(ExperimentError, match="no measure 'accuracy'"):
-        done.table("accuracy")
+    assert done.table("accuracy")["seeds"].tolist() == [0]
+    assert done.table("accuracy")["accuracy"].isna().all()
 
 
 # --- tables and the command line
@@ -335,6 +433,27 @@ def test_the_command_sweeps_and_goes_on(path, tmp_path, capsys, monkeypatch):
     assert [row["policy.exit_threshold"] for row in json.loads(out)] == [0.7, 0.9]
     facts = json.loads((tmp_path / "out" / "provenance.json").read_text())
     assert (facts["kind"], facts["paths"]) == ("sweep", ["policy.exit_threshold"])
+
+
+def test_a_shard_without_runs_is_no_fault(path, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(path.parent)
+    code, out, err = told(
+        capsys, "sweep", "two.yaml", "--seeds", 1, "--jobs", 1, "--shard", "1/2", "--out", tmp_path
+    )
+    assert (code, err) == (0, "")
+    assert "1 runs: 1 pending" in out
+
+
+def test_a_command_of_which_everything_failed_says_why_and_exits_with_1(
+    moody, path, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(path.parent)
+    code, out, err = told(capsys, "sweep", "two.yaml", "--set", "policy={rule: 'lucky:Moody', luck: 0}",
+                          "--allow-code", "--seeds", 1, "--jobs", 1, "--out", tmp_path / "out")  # fmt: skip
+    assert code == 1
+    assert "1 runs: 1 failed" in out
+    assert "failed 1 times: RuntimeError: no luck" in err
+    assert err.endswith("Error: every run failed\n")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Tuning: spaces by their bounds, the same trials whenever it is stopped, and scores on seeds not seen."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import pytest
@@ -102,6 +102,34 @@ def test_a_tuning_that_was_stopped_goes_on_as_if_it_had_not_been(scenario, tmp_p
     assert json.loads((tmp_path / "out" / "tuning.json").read_text())["trials"] == 12
     with pytest.raises(ResultsError, match="holds another tuning"):
         tune(scenario, trials=12, out=tmp_path / "out", **(asked | {"parameters": ["alpha"]}))
+
+
+RULE = """
+from dataclasses import dataclass
+
+from mdisim.policies import MdiExit
+
+
+@dataclass(frozen=True)
+class Wish:
+    luck: float = 0.5
+
+    def build(self, setting):
+        return MdiExit(exit_threshold=self.luck).build(setting)
+"""
+
+
+def test_trials_of_a_rule_that_was_rewritten_are_not_mixed_with_new_ones(scenario, tmp_path, monkeypatch):
+    (tmp_path / "wishes.py").write_text(RULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    own = replace(scenario, allow_code=True)
+    asked = {"policy": {"rule": "wishes:Wish"}, "parameters": {"luck": (0.5, 0.9)}, "maximise": "accuracy",
+             "trials": 1, "seeds": 1, "fresh": 1, "jobs": 1, "out": tmp_path / "out"}  # fmt: skip
+    first = tune(own, **asked)
+    assert tune(own, **asked).trials.equals(first.trials)
+    (tmp_path / "wishes.py").write_text(RULE.replace("self.luck", "1.0 - self.luck"))
+    with pytest.raises(ResultsError, match="holds another tuning"):
+        tune(own, **asked)
 
 
 @pytest.mark.parametrize(

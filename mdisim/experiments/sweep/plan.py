@@ -141,7 +141,7 @@ def _labelled(given: Recipes) -> dict[str, AnyRecipe]:
     """The policies by label."""
     if isinstance(given, str):
         raise ExperimentError(f"policies must be several, not the text {given!r}; [{given!r}] would do")
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping) and given:
         return dict(given)
     every = list(given)
     labels = [_label(one) for one in every]
@@ -228,11 +228,21 @@ def _parameters(scenario: Scenario, stated: Mapping[str, Any]) -> set[str] | Non
 
 def _code(recipe: Recipe) -> str:
     """A digest of all that a recipe is."""
-    kind = type(recipe)
-    return digest([kind.__module__, kind.__qualname__, _source(kind), plain(recipe)])
+    return digest(_meant(recipe))
 
 
-def _source(kind: type) -> str:
+def _meant(value: Any) -> Any:
+    """A value as plain data; of objects with fields, also what they are: two kinds may have the same fields."""
+    kind = type(value)
+    if is_dataclass(kind):
+        parts = {f.name: _meant(getattr(value, f.name)) for f in fields(kind)}
+        return [kind.__module__, kind.__qualname__, source_of(kind), parts]
+    if isinstance(value, Mapping):
+        return {str(key): _meant(part) for key, part in value.items()}
+    return [_meant(part) for part in value] if isinstance(value, list | tuple) else plain(value)
+
+
+def source_of(kind: type) -> str:
     """The source text of a class of the user's own, so that what ran before it was changed runs again."""
     if kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
         return ""

@@ -1,7 +1,8 @@
 """Where finished runs are kept: one small Parquet file each, named by its key; written aside, then renamed.
 
 A file that is there is whole, so that a sweep that was killed goes on where it was, whatever killed it. Only the
-process that was started writes here, and shards of one sweep write different files, so that no lock is needed.
+process that was started writes here, and shards of one sweep write different files; who starts the same a second
+time meanwhile is kept away by a lock, which ends with its process.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -55,9 +57,9 @@ def found(
         if theirs is None:
             _give_name(fresh, target, identity, kind, force)
             return target
-        for name in (PROVENANCE, *files):
-            (fresh / name).replace(target / name)
         (target / SUMMARY).unlink(missing_ok=True)
+        for name in (*files, PROVENANCE):  # what says that the rest is there comes last
+            (fresh / name).replace(target / name)
         return target
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -97,8 +99,29 @@ class Store:
         self.directory = directory
         self.parts = directory / PARTS
         self.parts.mkdir(exist_ok=True)
+        self._shard = shard
         self._log = directory / f"log{shard}.jsonl"
         self._aside = directory / f".{SUMMARY}{shard}"
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep others from the runs of this shard; a ResultsError where a process is at work on them."""
+        try:
+            import fcntl
+        except ModuleNotFoundError:  # only POSIX has it
+            yield
+            return
+        with self._log.open("a", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ResultsError(
+                    f"{self.directory}: another process is at work on these runs; wait for it, name another "
+                    "directory, or share them by --shard"
+                ) from None
+            except OSError:  # a file system that knows no locks
+                pass
+            yield
 
     def finished(self) -> set[str]:
         """The keys of the runs that are there; what a crash of the machine left of a file does not count."""
@@ -110,7 +133,7 @@ class Store:
         """Keep a finished run: its file appears whole, and outlasts a loss of power."""
         row = {"key": task.key, "run": task.label, "status": outcome.status}
         numbers = {name: v if isinstance(v, str) else float(v) for name, v in outcome.measures.items()}
-        aside = self.parts / f".{task.key}"  # the same again after a kill, so that none pile up
+        aside = self.parts / f".{task.key}{self._shard}"  # the same again after a kill, so that none pile up
         part = pyarrow.Table.from_pylist([{**row, **numbers, "message": outcome.message}])
         pyarrow.parquet.write_table(part, aside, **SMALL)
         with aside.open("rb") as file:
@@ -144,7 +167,7 @@ class Store:
         with reading(self.directory):
             tables = [pyarrow.parquet.read_table(self._path(key)) for key in keys]
         if not tables:
-            return pd.DataFrame({"key": pd.Series(dtype="str"), "status": pd.Series(dtype="str")})
+            return pd.DataFrame({name: pd.Series(dtype="str") for name in ("key", "status", "message")})
         joined: pd.DataFrame = pyarrow.concat_tables(tables, promote_options="default").to_pandas()
         return joined
 

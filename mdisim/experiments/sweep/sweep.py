@@ -75,11 +75,11 @@ class Sweep:
 
         One row per point and policy: the columns of the paths, `policy`, `seeds` (how many runs are done), and for
         each measure its mean, `MEASURE_low` and `MEASURE_high`, in the measure's unit; NaN where a measure is NaN
-        for one of the seeds, and the interval where there is one seed. Raises an ExperimentError for an unknown
-        measure.
+        for one of the seeds or no run is done, and the interval where there is one seed. Raises an
+        ExperimentError for an unknown measure, once there is a run that is done.
         """
         wanted = [measures] if isinstance(measures, str) else list(measures)
-        for name in wanted:
+        for name in wanted if (self.runs["status"] == DONE).any() else ():
             if name not in self.runs or not pd.api.types.is_float_dtype(self.runs[name]):
                 known = [str(c) for c in self.runs if pd.api.types.is_float_dtype(self.runs[c])]
                 raise ExperimentError(
@@ -197,9 +197,10 @@ def sweep_on(
         raise ExperimentError("shards, and runs that are kept, need a directory; out (--out) would do")
     with TemporaryDirectory() as scratch:
         store = begin(plan, out or Path(scratch) / "sweep", shard, force, command)
-        with engine(where) as opened:
-            fill(store, plan, shard, opened, keep_runs, retry_failed, progress)
-        return Sweep(finish(store, plan), plan.paths, None if out is None else Path(out))
+        with store.alone():
+            with engine(where) as opened:
+                fill(store, plan, shard, opened, keep_runs, retry_failed, progress)
+            return Sweep(finish(store, plan), plan.paths, None if out is None else Path(out))
 
 
 def begin(
@@ -232,6 +233,8 @@ def fill(
     failed = 0
     progress(Tally(len(mine), len(there), 0, len(there)))
     missing = [plan.tasks[key] for key in mine if key not in there]
+    if missing:
+        (store.directory / SUMMARY).unlink(missing_ok=True)  # it tells of a sweep that was complete
     if keep_runs:
         missing = [replace(task, keep=store.directory / RUNS / task.key) for task in missing]
     for n, (task, outcome) in enumerate(outcomes(missing, opened, work), len(there) + 1):
@@ -266,7 +269,7 @@ def shard_of(given: tuple[int, int] | str | None) -> tuple[int, int]:
         return 0, 1
     try:
         i, n = (int(x) for x in (given.split("/") if isinstance(given, str) else given))
-    except ValueError:
+    except (TypeError, ValueError):
         i, n = -1, 0
     if not 0 <= i < n:
         raise ExperimentError(f"shard {given} is not i/n with i from 0 to n - 1; 0/50 to 49/50 would do")

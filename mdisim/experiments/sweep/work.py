@@ -13,8 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mdisim import bounds, engine
-from mdisim.experiments.prepare import Ground
+from mdisim import engine
+from mdisim.experiments.prepare import ExperimentError, Ground
 from mdisim.policies.policy import Policy, Recipe
 from mdisim.scenario import Scenario
 from mdisim.scenario.models import Spec
@@ -25,7 +25,7 @@ DONE, FAILED = "done", "failed"
 
 @dataclass(frozen=True)
 class Stem:
-    """A scenario as it was given: enough to read it again elsewhere."""
+    """A scenario as it was given: enough to read it again elsewhere. `profile` is the digest of what was read."""
 
     text: str = field(repr=False)
     name: str
@@ -33,17 +33,25 @@ class Stem:
     folder: Path
     overrides: tuple[str, ...]
     allow_code: bool
+    profile: str
 
     @classmethod
     def of(cls, scenario: Scenario) -> Stem:
         """The stem of a scenario."""
         s = scenario
-        return cls(s.text, s.name, s.origin, s.folder.resolve(), s.overrides, s.allow_code)
+        folder = s.folder.resolve()
+        return cls(s.text, s.name, s.origin, folder, s.overrides, s.allow_code, s.profile.digest)
 
     def grow(self) -> Scenario:
-        """Read the scenario."""
+        """Read the scenario; an ExperimentError where the file of its profile is no longer the same."""
         facts = {"name": self.name, "origin": self.origin, "folder": self.folder, "overrides": self.overrides}
-        return Scenario.from_text(self.text, **facts, allow_code=self.allow_code)  # type: ignore[arg-type]
+        grown = Scenario.from_text(self.text, **facts, allow_code=self.allow_code)  # type: ignore[arg-type]
+        if grown.profile.digest != self.profile:
+            raise ExperimentError(
+                f"{self.name}: its profile {grown.spec.profile} is not the one that was read at first; the same "
+                "again, from the beginning, would do"
+            )
+        return grown
 
 
 @dataclass(frozen=True)
@@ -138,4 +146,4 @@ def _run(task: Task) -> dict[str, Any]:
     else:
         done = ground.run(policy, task.seed)
         done.save(task.keep, force=True)
-    return done.summary() | bounds.measures(ground.world, policy, done)
+    return done.summary()
