@@ -60,8 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _terminable():
             program.main(given, prog_name="mdisim", obj=shlex.join(["mdisim", *given]), standalone_mode=False)
-    except click.exceptions.Exit as done:
-        return done.exit_code
     except click.ClickException as error:
         error.show()
         return BAD_INPUT

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+RESULTS = Path("results")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -37,6 +38,11 @@ def check_plot(plot: Path | None) -> None:
         from mdisim.report import writable
 
         writable(plot)
+
+
+def placed(out: Path | None, name: str, asked: str) -> Path:
+    """Where results go: where the user says, or below `results` by name and the digest of what is asked for."""
+    return out or RESULTS / f"{name}-{asked[:8]}"
 
 
 def free(out: Path, force: bool) -> None:

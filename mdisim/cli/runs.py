@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from mdisim.cli.options import check_plot, json_option, plots, together
+from mdisim.cli.options import check_plot, json_option, placed, plots, together
 from mdisim.cli.shown import as_json, bounds_in_words, progress_bar
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from mdisim.policies.policy import Policy
     from mdisim.results import Run
     from mdisim.scenario import Scenario
-
-RESULTS = Path("results")
-
 
 reads_scenario = together(
     click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
@@ -95,7 +92,9 @@ def _check(path: str, overrides: tuple[str, ...], allow_code: bool) -> dict[str,
 
     scenario = _scenario(path, overrides, allow_code)
     ground = Ground.of(scenario)
-    own, others = ground.policy(None), lay_out(ground, None)
+    others = lay_out(ground, None)
+    alike = [label for label, recipe in scenario.compared().items() if recipe == scenario.recipe()]
+    own = others[alike[0]] if alike else ground.policy(None)
     return {
         "file": path,
         "digest": scenario.digest,
@@ -177,7 +176,7 @@ def run(
     ground = Ground.of(_scenario(scenario, (*named, *overrides, *seeded), allow_code))
     chosen, number = ground.policy(None), ground.seed(None)
     asked = identity(ground.origin, chosen.name, parameters(chosen), number)
-    directory = out or RESULTS / f"{ground.name}-{asked[:8]}"
+    directory = placed(out, ground.name, asked)
     vacant(directory, asked, force)
     with progress_bar(f"{chosen.name} in {ground.name}") as advance:
         done = ground.run(chosen, number, advance, record)
@@ -299,7 +298,7 @@ def compare(
     numbers = _seeds(seeds, until, most)
     policies = lay_out(ground, None if names is None else _listed(names))
     asked = identity(ground.origin, record(policies), numbers, warmup)
-    directory = out or RESULTS / f"{ground.name}-{asked[:8]}"
+    directory = placed(out, ground.name, asked)
     vacant(directory, asked, force)
     with progress_bar(f"{len(policies)} policies in {ground.name}") as advance:
         done = compare_on(ground, policies, numbers, jobs, advance, warmup)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mdisim.cli.options import together
-from mdisim.cli.runs import RESULTS, reads_scenario, writes_results
+from mdisim.cli.options import placed, together
+from mdisim.cli.runs import reads_scenario, writes_results
 from mdisim.cli.shown import as_json, show
 from mdisim.cli.sweeps_shown import (
     judged_line,
@@ -89,7 +89,7 @@ def sweep(
         plan = lay_out(
             loaded, _design(options), named, range(seeds), lambda n, total: told(Tally(total, n, checking=True))
         )
-        directory = out or RESULTS / f"{loaded.name}-{plan.identity[:8]}"
+        directory = placed(out, loaded.name, plan.identity)
         done = sweep_on(plan, where, directory, part, keep_runs, retry_failed, force, command, told)
     if wants_json:
         as_json(done.records(wanted))
@@ -167,7 +167,7 @@ def search(
     care = Care(batch=min(5, seeds), most=seeds, tolerance=tolerance)
     start_per_s = None if start is None else _rate(start)
     asked = question(loaded, policy, targets, care, start_per_s)
-    directory = out or RESULTS / f"{loaded.name}-{asked[:8]}"
+    directory = placed(out, loaded.name, asked)
     vacant(directory, asked, force)
     with told_lines(f"search in {loaded.name}") as line:
         found = search_rate(
@@ -227,7 +227,7 @@ def tune(
     loaded = _scenario(scenario, overrides, allow_code)
     facts = [options[key] for key in ("policy", "minimise", "maximise", "seeds", "sampler_seed")]
     asked = digest(["tuning", loaded.digest, parameters, targets, *facts])
-    directory = out or RESULTS / f"{loaded.name}-{asked[:8]}"
+    directory = placed(out, loaded.name, asked)
     with told_lines(f"tuning in {loaded.name}", trials) as line:
         done = tuned(
             loaded, parameters=dict(_parameter(one) for one in parameters), subject_to=targets, trials=trials,

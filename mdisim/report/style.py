@@ -6,7 +6,6 @@ matplotlib's settings is changed for others.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -24,6 +23,7 @@ from matplotlib.rcsetup import cycler
 from matplotlib.ticker import EngFormatter, LogFormatter
 
 from mdisim.folders import AnyPath
+from mdisim.report.files import need_folder, whole
 
 INK, PALE = "0.15", "0.55"
 WIDTH_IN = 6.9  # of a page with two columns
@@ -160,10 +160,7 @@ def writable(path: AnyPath) -> Path:
     target = Path(path)
     if target.suffix.removeprefix(".").lower() not in _DATELESS:
         raise FigureError(f"{target}: a figure is written as .png, .svg or .pdf; one of these endings would do")
-    if not target.parent.is_dir():
-        raise FigureError(
-            f"{target}: there is no folder {target.parent}; make it first, or name one that is there"
-        )
+    need_folder(target, FigureError)
     return target
 
 
@@ -177,21 +174,13 @@ def save(figure: Figure | SubFigure | Axes, path: AnyPath) -> Path:
     kind = target.suffix.removeprefix(".").lower()
     root = figure.get_figure(root=True)
     assert isinstance(root, Figure)
-    fresh = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with rc_context(_WRITING):
-            root.savefig(  # a legend may be wider than what it is of, hence tight
-                fresh,
-                format=kind,
-                dpi=DOTS_PER_INCH,
-                metadata=_DATELESS[kind],
-                bbox_inches="tight",
-                pad_inches=0.05,
-            )
-        fresh.replace(target)
-    except OSError as error:
-        why = error.strerror or error
-        raise FigureError(f"{target}: cannot be written: {why}; a file in a folder of yours would do") from error
-    finally:
-        fresh.unlink(missing_ok=True)
+    with whole(target, FigureError) as fresh, rc_context(_WRITING):
+        root.savefig(  # a legend may be wider than what it is of, hence tight
+            fresh,
+            format=kind,
+            dpi=DOTS_PER_INCH,
+            metadata=_DATELESS[kind],
+            bbox_inches="tight",
+            pad_inches=0.05,
+        )
     return target

@@ -8,7 +8,6 @@ seeded with the seed and the epoch or step, so a training that was interrupted g
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mdisim.profiles.build import checkpoints
 from mdisim.profiles.build.encoder import MultiExitEncoder, padded
 from mdisim.profiles.build.records import BuildError
 
@@ -188,30 +188,19 @@ def save(
     optimizer: torch.optim.Optimizer,
     steps_done: int,
 ) -> None:
-    """Write the state of the training in one step, so that a kill leaves the old file or the new one."""
-    if checkpoint is None:
-        return
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    partial = checkpoint.with_name(checkpoint.name + ".partial")
+    """Write the state of the training after a step."""
     weights = {name: each.detach() for name, each in trained(network).items()}
-    state = {"weights": weights, "optimizer": optimizer.state_dict()}
-    torch.save({"settings": settings, "steps_done": steps_done, **state}, partial)
-    os.replace(partial, checkpoint)
+    state = {"steps_done": steps_done, "weights": weights, "optimizer": optimizer.state_dict()}
+    checkpoints.write(checkpoint, settings, state)
 
 
 def restore(
     checkpoint: Path | None, settings: dict[str, Any], network: nn.Module, optimizer: torch.optim.Optimizer
 ) -> int:
     """Load a checkpoint of the same training, if there is one; return how many steps are done."""
-    if checkpoint is None or not checkpoint.exists():
+    state = checkpoints.read(checkpoint, settings, "fine-tuning", TuningError)
+    if state is None:
         return 0
-    try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        same = state["settings"] == settings
-    except Exception as error:  # a damaged file may raise anything at all
-        raise TuningError(f"{checkpoint}: not a checkpoint of a fine-tuning; remove it ({error})") from error
-    if not same:
-        raise TuningError(f"{checkpoint}: is of a training with other settings or data; name another file")
     with torch.no_grad():
         for name, each in trained(network).items():
             each.copy_(state["weights"][name])

@@ -7,7 +7,6 @@ training that was interrupted goes on exactly as if it had not been.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mdisim.profiles.build import checkpoints
 from mdisim.profiles.build.datasets import ImageData
 from mdisim.profiles.build.network import MultiExitMobileNetV2, NetworkConfig, build_network
 from mdisim.profiles.build.records import BuildError
@@ -168,29 +168,18 @@ def save(
     optimizer: torch.optim.Optimizer,
     epochs_done: int,
 ) -> None:
-    """Write the state of the training in one step, so that a kill leaves the old file or the new one."""
-    if checkpoint is None:
-        return
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    partial = checkpoint.with_name(checkpoint.name + ".partial")
-    state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
-    torch.save({"settings": settings, "epochs_done": epochs_done, **state}, partial)
-    os.replace(partial, checkpoint)
+    """Write the state of the training after an epoch."""
+    weights = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
+    checkpoints.write(checkpoint, settings, {"epochs_done": epochs_done, **weights})
 
 
 def restore(
     checkpoint: Path | None, settings: dict[str, Any], network: nn.Module, optimizer: torch.optim.Optimizer
 ) -> int:
     """Load a checkpoint of the same training, if there is one; return how many epochs are done."""
-    if checkpoint is None or not checkpoint.exists():
+    state = checkpoints.read(checkpoint, settings, "training", TrainingError)
+    if state is None:
         return 0
-    try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        same = state["settings"] == settings
-    except Exception as error:  # a damaged file may raise anything at all
-        raise TrainingError(f"{checkpoint}: not a checkpoint of a training; remove it ({error})") from error
-    if not same:
-        raise TrainingError(f"{checkpoint}: is of a training with other settings or data; name another file")
     network.load_state_dict(state["network"])
     optimizer.load_state_dict(state["optimizer"])
     return int(state["epochs_done"])

@@ -13,6 +13,7 @@ from jinja2 import Environment, StrictUndefined
 from mdisim.experiments.comparison import VERDICTS, Comparison
 from mdisim.experiments.sweep.sweep import Sweep
 from mdisim.folders import AnyPath, provenance, reading
+from mdisim.report.files import need_folder, whole
 from mdisim.report.pages import comparisons, runs, sweeps
 from mdisim.report.pages.origins import past
 from mdisim.report.pages.parts import Body
@@ -70,15 +71,8 @@ def save_page(results: Results | AnyPath, path: AnyPath | None = None) -> Path:
     """
     target = _target(results, path)
     text = page(results)
-    fresh = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
+    with whole(target, PageError) as fresh:
         fresh.write_text(text, encoding="utf-8")
-        fresh.replace(target)
-    except OSError as error:
-        why = error.strerror or error
-        raise PageError(f"{target}: cannot be written: {why}; a file in a folder of yours would do") from error
-    finally:
-        fresh.unlink(missing_ok=True)
     return target
 
 
@@ -87,10 +81,7 @@ def _target(results: Results | AnyPath, path: AnyPath | None) -> Path:
         target = Path(path)
         if target.suffix.lower() not in ENDINGS:
             raise PageError(f"{target}: a report is written as .html; this ending would do")
-        if not target.parent.is_dir():
-            raise PageError(
-                f"{target}: there is no folder {target.parent}; make it first, or name one that is there"
-            )
+        need_folder(target, PageError)
         return target
     folder = results.directory if isinstance(results, Sweep) else results
     if folder is None or isinstance(folder, Run | Comparison):
