@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint docs bench clean
 
 demo: .venv/ready
 	$(BIN)/mdisim compare scenarios/mdi-exit-5-mesh.yaml --seeds 3 --set 'run.duration=5 min' --set 'run.warmup=1 min'
@@ -14,6 +14,10 @@ lint: .venv/ready-test
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+
+docs: .venv/ready-test
+	$(BIN)/sphinx-build -q -j auto -W --keep-going -c docs . build/site
+	@echo "open build/site/index.html"
 
 bench: .venv/ready-test
 	$(BIN)/python -m pip install -q -e '.[bench]'

@@ -11,6 +11,8 @@ import pytest
 from worlds import scenario_file
 
 from mdisim import cli
+from mdisim.planners import RECIPES
+from mdisim.policies import described
 from mdisim.profiles import device_kinds, load
 from mdisim.results import Run
 from mdisim.scenario import Scenario
@@ -286,16 +288,28 @@ def test_compare_as_json(scene, capsys):
 def test_policies_and_their_parameters(capsys):
     rows = json.loads(told(capsys, "policies", "--json")[1])
     assert {"mdi-exit", "local", "ddi", "no-exit"} <= {row["policy"] for row in rows}
-    assert all(row["what"] for row in rows)
+    assert [row["policy"] for row in rows] == sorted(row["policy"] for row in rows)
+    assert all(row["what"] and row["source"] and row["reconstructed"] for row in rows)
+    said = next(row for row in rows if row["policy"] == "mdi-exit")
     rows = json.loads(told(capsys, "policies", "mdi-exit", "--json")[1])
     by_name = {row["name"]: row for row in rows}
     assert by_name["gossip_s"] == {"name": "gossip_s", "default": 0.1, "unit": "s", "allowed": ">= 0",
-                                   "meaning": by_name["gossip_s"]["meaning"]}  # fmt: skip
+                                   "meaning": by_name["gossip_s"]["meaning"], "source": said["source"],
+                                   "reconstructed": said["reconstructed"]}  # fmt: skip
     assert all(row["meaning"] for row in rows)
     code, out, _ = told(capsys, "policies", "mdi-exit")
     assert code == 0
     for words in ("gossip_s", "default", "unit", "allowed", "meaning"):
         assert words in out
+
+
+@pytest.mark.parametrize("name", ["mdi-exit", "no-exit", "split-ee"])
+def test_a_policy_says_where_it_comes_from_above_its_parameters(name, capsys):
+    said = described(RECIPES[name])
+    words = " ".join(told(capsys, "policies", name)[1].split())
+    parts = (f"{name}: {said.summary}", said.how, f"Source: {said.source}", f"Reconstructed: {said.reconstructed}")
+    text = " ".join(part for part in parts if part)
+    assert words.startswith(f"{text} name default unit allowed meaning")
 
 
 def test_profiles_in_a_list_and_one_by_one(scene, capsys):

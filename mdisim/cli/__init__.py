@@ -19,7 +19,8 @@ import click
 
 from mdisim import __version__
 from mdisim.cli.calibration import calibrate
-from mdisim.cli.catalogues import policies, profile, profiles
+from mdisim.cli.catalogues import profile, profiles
+from mdisim.cli.recipes import policies
 from mdisim.cli.reports import report
 from mdisim.cli.runs import check, compare, run, schema
 from mdisim.cli.sweeps import search, sweep, tune

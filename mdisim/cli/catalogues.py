@@ -1,9 +1,8 @@
-"""The commands about what there is: policies, profiles, and the making of profiles."""
+"""The commands about profiles: what there is, and the making of more."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,36 +17,6 @@ if TYPE_CHECKING:
     from mdisim.profiles.build import Measured
 
 LISTED = ("name", "dataset", "model", "exits", "test_accuracy", "cost_tables")
-
-
-@click.command()
-@click.argument("name", required=False)
-@json_option
-def policies(name: str | None, wants_json: bool) -> None:
-    """List the named policies, or the parameters of one."""
-    from mdisim.planners import RECIPES
-    from mdisim.policies import parameters
-
-    if name is None:
-        rows: list[dict[str, Any]] = [{"policy": key, "what": _first_line(kind)} for key, kind in RECIPES.items()]
-    elif name in RECIPES:
-        fields = ("name", "default", "unit", "allowed", "meaning")
-        rows = [{key: getattr(p, key) for key in fields} for p in parameters(RECIPES[name])]
-    else:
-        near = get_close_matches(name, RECIPES, 1)
-        raise click.BadParameter(
-            f"no policy {name!r}; "
-            + (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(RECIPES)}"),
-            param_hint="NAME",
-        )
-    if wants_json:
-        as_json(rows)
-    else:
-        table(rows, None if name is None else f"{name}: {_first_line(RECIPES[name])}")
-
-
-def _first_line(kind: type) -> str:
-    return (kind.__doc__ or "").strip().partition("\n")[0]
 
 
 @click.command()

@@ -2,7 +2,8 @@
 
 They fit, search and lay out; what they give is a policy with a plan. `partitions` cut a network between a device
 and the cloud, `tiers` route samples among mobile, edge and cloud, `bandits` learn while they run. `RECIPES` are
-all named policies: those of `mdisim.policies`, which need no planner, and those that do.
+all named policies: those of `mdisim.policies`, which need no planner, and those that do; `FAMILIES` are their
+names by where they are at home, and `catalogue` says of each what it is and where it comes from.
 """
 
 from mdisim.planners.bandits.devices import AdaEe, CeeBert, ISplitEe, SplitEe, SplitEeS
@@ -15,6 +16,7 @@ from mdisim.planners.tiers.cascades import BeemCascade, Cascade, PatienceCascade
 from mdisim.planners.tiers.dimee import Dimee, RandomPools
 from mdisim.planners.tiers.pooled import OraclePools
 from mdisim.planners.tiers.tiered import AllCloud, AllEdge, AllMobile
+from mdisim.policies.descriptions import described
 from mdisim.policies.named import RECIPES as PLAIN
 from mdisim.policies.policy import Recipe
 
@@ -25,4 +27,28 @@ PLANNED = (
 )  # fmt: skip
 RECIPES: dict[str, type[Recipe]] = dict(sorted({**PLAIN, **{recipe.name: recipe for recipe in PLANNED}}.items()))
 
-__all__ = ["RECIPES", *(recipe.__name__ for recipe in PLANNED)]
+
+def _family(recipe: type[Recipe]) -> str:
+    """Where a named policy is at home: the planners' room it stands in, or `mesh` where it needs no planner."""
+    _, home, room, *_ = recipe.__module__.split(".")
+    return room if home == "planners" else "mesh"
+
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    one: tuple(name for name, recipe in RECIPES.items() if _family(recipe) == one)
+    for one in ("mesh", "partitions", "tiers", "bandits")
+}
+
+
+def catalogue() -> list[dict[str, str]]:
+    """All named policies, family by family: policy, family, what, how, source, reconstructed."""
+    rows = []
+    for one, names in FAMILIES.items():
+        for name in names:
+            said = described(RECIPES[name])
+            about = {"how": said.how, "source": said.source, "reconstructed": said.reconstructed}
+            rows.append({"policy": name, "family": one, "what": said.summary} | about)
+    return rows
+
+
+__all__ = ["FAMILIES", "RECIPES", "catalogue", *(recipe.__name__ for recipe in PLANNED)]

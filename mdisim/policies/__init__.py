@@ -5,8 +5,10 @@ answer. The named ones stand in `named`; `check` says whether a rule, ours or yo
 compiled engine can run to the same last bit.
 """
 
+from mdisim.policies.adaptive import Adaptive
 from mdisim.policies.check import check
-from mdisim.policies.named import RECIPES, Adaptive, Ddi, Local, MdiExit, NoExit, Oracle, Random, Remote
+from mdisim.policies.descriptions import Description, described
+from mdisim.policies.named import RECIPES, Ddi, Local, MdiExit, NoExit, Oracle, Random, Remote
 from mdisim.policies.parameters import Meaning, Parameter, parameters
 from mdisim.policies.plan import Row, row
 from mdisim.policies.policy import Policy, Recipe, Setting, Signals
@@ -43,6 +45,7 @@ __all__ = [
     "SCORES",
     "Adaptive",
     "Ddi",
+    "Description",
     "Here",
     "Knobs",
     "Load",
@@ -66,6 +69,7 @@ __all__ = [
     "Signals",
     "Task",
     "check",
+    "described",
     "parameters",
     "pure",
     "row",

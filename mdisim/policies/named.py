@@ -1,187 +1,50 @@
 """The named policies: frozen dataclasses whose fields are the parameters that a scenario file may set.
 
-To add one: a dataclass with a `build`, a line in RECIPES. Users need neither: any object with a
-`build(setting) -> Policy` will do, and so will a Policy made of their own rules.
+To add one: a dataclass with a `build`, a docstring that says where it comes from (see `descriptions`), a line in
+RECIPES. Users need neither: any object with a `build(setting) -> Policy` will do, and so will a Policy made of
+their own rules.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import inf
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge
 
+from mdisim.policies.adaptive import TICK_S, Adaptive
 from mdisim.policies.parameters import Meaning
-from mdisim.policies.plan import Row, row
-from mdisim.policies.policy import Policy, Recipe, Setting, Signals
-from mdisim.policies.protocols import Sends, Turns, Where
-from mdisim.policies.rules import (
-    Anywhere,
-    DelayRatio,
-    KeepOrOffer,
-    RateByQueue,
-    ThresholdByQueue,
-    WholeOffered,
-    WholeToShortest,
-)
+from mdisim.policies.policy import Policy, Recipe, Setting
+from mdisim.policies.protocols import Turns
+from mdisim.policies.rules import Anywhere, DelayRatio, KeepOrOffer, WholeOffered, WholeToShortest
 from mdisim.policies.scores import SCORES, Score
-from mdisim.policies.views import FREE, Knobs
-
-Unit = Interval(ge=0, le=1)
-TICK_S = 1e-4  # the shortest period of anything that ticks
-ScoreName = Literal["max-softmax", "certainty", "margin", "patience"]
-
-
-@dataclass(frozen=True)
-class Adaptive:
-    """What every named policy shares: exits, the source's control of rate or thresholds, and its clocks.
-
-    Alg 3 and Alg 4 of MDI-Exit, reconstructed; every default is ours.
-    """
-
-    name: ClassVar[str]
-    early_exits: ClassVar[bool] = True
-
-    exit_threshold: Annotated[
-        float | tuple[float, ...],
-        Meaning("T_e: a sample leaves at an exit whose score exceeds it; or one per exit", "score"),
-    ] = 0.8
-    score: Annotated[ScoreName, Meaning("what is compared with the threshold")] = "max-softmax"
-    adapt: Annotated[
-        Literal["rate", "threshold", "none"],
-        Meaning("what the source adapts: its admission rate (Alg 3; where arrivals are set to policy), its "
-                "threshold (Alg 4), or nothing"),
-    ] = "rate"  # fmt: skip
-    queue_low: Annotated[float, Ge(0), Meaning("T_Q1: below this many tasks at the source, speed up", "tasks")] = (
-        10.0
-    )
-    queue_high: Annotated[float, Ge(0), Meaning("T_Q2: from this many on, slow down", "tasks")] = 30.0
-    alpha: Annotated[float, Unit, Meaning("step while the queues are short", "share")] = 0.1
-    beta: Annotated[float, Unit, Meaning("step in between", "share")] = 0.02
-    gamma: Annotated[float, Unit, Meaning("step back when the queues are long", "share")] = 0.1
-    step: Annotated[
-        Literal["multiplicative", "additive"], Meaning("steps of the present value, or of the initial gap (Alg 3) "
-                                                       "and of one (Alg 4)")
-    ] = "multiplicative"  # fmt: skip
-    threshold_min: Annotated[float, Unit, Meaning("T_e^min: Alg 4 goes no lower", "score")] = 0.3
-    threshold_max: Annotated[float, Unit, Meaning("T_e^max: Alg 4 goes no higher", "score")] = 0.95
-    initial_gap_s: Annotated[float, Gt(0), Meaning("mu at the start: time between admissions", "s")] = 0.05
-    gap_max_s: Annotated[float, Gt(0), Meaning("Alg 3 makes the gap no longer", "s")] = 5.0
-    control_s: Annotated[float, Ge(TICK_S), Meaning("period of Alg 3 and 4", "s")] = 0.5
-    count_in_service: Annotated[bool, Meaning("whether I_n counts the task in service")] = True
-    announce: Annotated[
-        Literal["stamp", "gossip"],
-        Meaning("how a new threshold reaches the others: stamped on samples, or heard"),
-    ] = "stamp"
-    gossip_s: Annotated[float, Ge(0), Meaning("period of telling queue lengths; 0 is always fresh", "s")] = 0.1
-    service_weight: Annotated[float, Unit, Meaning("weight of a new service time in Gamma_n", "share")] = 0.05
-    delay_weight: Annotated[float, Unit, Meaning("weight of a new transfer in D_nm", "share")] = 0.2
-    estimator: Annotated[
-        Literal["ewma", "last", "harmonic"],
-        Meaning("what a sender expects of a link: a moving average of its own transfers, the last, or the "
-                "harmonic mean of the last few"),
-    ] = "ewma"  # fmt: skip
-    estimate_last: Annotated[int, Ge(1), Meaning("how many transfers the harmonic mean is of", "transfers")] = 5
-
-    def policy(
-        self,
-        setting: Setting,
-        *,
-        where: Where | None = None,
-        sends: Sends | None = None,
-        placement: int = FREE,
-        retry_s: float = 0.02,
-        optimistic: bool = False,
-    ) -> Policy:
-        """Lay out the policy around these rules; a ValueError where the parameters do not fit together."""
-        self._check(setting)
-        return Policy(
-            name=self.name,
-            plan=(self._row(setting.n_exits, placement),),
-            where=where,
-            sends=sends,
-            turns=self._turns(),
-            score=self.criterion(),
-            strictly=True,
-            signals=Signals(
-                gossip_s=self.gossip_s,
-                retry_s=retry_s,
-                control_s=self.control_s,
-                service_weight=self.service_weight,
-                delay_weight=self.delay_weight,
-                estimator=self.estimator,
-                estimate_last=self.estimate_last,
-                announce=self.announce,
-                optimistic=optimistic,
-            ),
-            knobs=Knobs(self._moving(setting.n_exits), self.initial_gap_s, 0),
-            details=asdict(self),
-        )
-
-    def _check(self, setting: Setting) -> None:
-        """Refuse what would run and mean nothing; each message begins with the parameter at fault."""
-        self.criterion().score(setting.calibration)  # says so where the profile lacks what the score needs
-        early = self.thresholds(setting.n_exits)[:-1]
-        patient = self.criterion() == SCORES["patience"]
-        lowest, highest = (1.0, inf) if patient else (0.0, 1.0)
-        for threshold in early:
-            if not lowest <= threshold <= highest:
-                raise ValueError(
-                    f"exit_threshold {threshold:g} is outside {self.score}'s scores, {lowest:g} to {highest:g}"
-                    + ("; no-exit is the policy that never leaves early" if threshold > highest else "")
-                )
-        if patient and self.adapt == "threshold":
-            raise ValueError("adapt: threshold moves thresholds by shares of one; patience counts exits")
-        if 0.0 < self.gossip_s < TICK_S:
-            raise ValueError(f"gossip_s {self.gossip_s:g} is neither 0, always fresh, nor at least {TICK_S:g} s")
-        if self.threshold_min > self.threshold_max:
-            raise ValueError(f"threshold_min {self.threshold_min:g} is above threshold_max {self.threshold_max:g}")
-        if self.queue_low > self.queue_high:
-            raise ValueError(f"queue_low {self.queue_low:g} is above queue_high {self.queue_high:g}")
-
-    def criterion(self) -> Score:
-        """What is compared with the thresholds."""
-        return SCORES[self.score]
-
-    def thresholds(self, n_exits: int) -> tuple[float, ...]:
-        """One threshold per exit, [K]; a ValueError where the parameter has another number of them."""
-        if not isinstance(self.exit_threshold, tuple):
-            return (self.exit_threshold,) * n_exits
-        if len(self.exit_threshold) not in (n_exits - 1, n_exits):
-            raise ValueError(
-                f"exit_threshold has {len(self.exit_threshold)} values, but the profile has {n_exits} exits: give "
-                f"one value, or {n_exits - 1} (the last exit always answers)"
-            )
-        return (*self.exit_threshold, inf)[:n_exits]
-
-    def _row(self, n_exits: int, placement: int) -> Row:
-        return row(n_exits, self.thresholds(n_exits), early_exits=self.early_exits, placement=placement)
-
-    def _moving(self, n_exits: int) -> tuple[float, ...]:
-        return self.thresholds(n_exits) if self.adapt == "threshold" else ()
-
-    def _turns(self) -> Turns | None:
-        steps = (self.queue_low, self.queue_high, self.alpha, self.beta, self.gamma)
-        additive = self.step == "additive"
-        if self.adapt == "rate":
-            return RateByQueue(
-                *steps, self.count_in_service, additive, self.initial_gap_s, longest_s=self.gap_max_s
-            )
-        if self.adapt == "threshold":
-            return ThresholdByQueue(
-                *steps, self.threshold_min, self.threshold_max, self.count_in_service, additive
-            )
-        return None
 
 
 @dataclass(frozen=True)
 class MdiExit(Adaptive):
     """MDI-Exit, reconstructed (Colocrese, Koyuncu, Seferoglu, arXiv 2408.05247): Alg 1 to 4.
 
-    Each worker decides exit, queue placement and offload from queue lengths; the source adapts its admission
-    rate or its exit threshold. The paper's constants are not public: every default here is ours.
+    Each device decides for itself, from queue lengths. After a stage whose exit did not answer it keeps the next
+    task or offers it (Alg 1); an offered task goes to a neighbour by the waits here and there and the way between
+    (Alg 2). The source adapts the gap between its admissions (Alg 3) or its exit threshold (Alg 4).
+
+    Source: M. Colocrese, E. Koyuncu, H. Seferoglu, "Early-Exit meets Model-Distributed Inference at Edge
+    Networks", 2024, arXiv 2408.05247. That the venue is IEEE LANMAN 2024 is recalled, not checked. Known here are
+    its abstract and first paragraph, public summaries, and the abstract of M. Colocrese's master thesis,
+    "Distributed Inference with Early Exit at Edge Networks", Politecnico di Torino, 2023; neither a full text nor
+    code of the authors was at hand.
+
+    Reconstructed: the four algorithms, put together from these descriptions; whether the paper counts them so was
+    not to be seen. Verified is that a sample leaves where its confidence exceeds the threshold, that decisions
+    look at queue lengths, and that the source adapts either its rate or its threshold to its queues. Recalled are
+    the largest softmax probability as confidence, the queues I and O of each device, T_O, the gate O_n > I_m, the
+    ratio of Alg 2, the three regions of Alg 3 and 4, and averages of service and transfer times; less surely the
+    exact form of the ratio, that steps are multiplicative, and that a task is kept where nothing else waits.
+    Inferred is that the last exit always answers. Ours are that the source runs stage 1, the order of neighbours,
+    the clock of retries, how a new threshold reaches the others, a largest threshold below 1, and every default:
+    none of the paper's constants is known here.
     """
 
     name: ClassVar[str] = "mdi-exit"
@@ -241,7 +104,11 @@ class MdiExit(Adaptive):
 class NoExit(MdiExit):
     """The same system without early exits: every sample runs to the last exit and pays the last head alone.
 
-    The baseline No-EE of the MDI-Exit paper.
+    Source: the baseline called No-EE, as recalled, in the paper on MDI-Exit (M. Colocrese, E. Koyuncu, H.
+    Seferoglu, 2024, arXiv 2408.05247): the same system, which never leaves before the last exit.
+
+    Reconstructed: that no other head is evaluated or paid is ours. All the rest is that of `mdi-exit`, and none of
+    the paper's constants is known.
     """
 
     name: ClassVar[str] = "no-exit"
@@ -252,7 +119,13 @@ class NoExit(MdiExit):
 class Local(Adaptive):
     """One worker: every stage at the source, early exits and the source's control as in MDI-Exit.
 
-    A sample runs through without queueing again between stages.
+    Nothing is sent. A sample runs through without queueing again between stages.
+
+    Source: the baseline called Local, one worker, as recalled, in the paper on MDI-Exit (M. Colocrese, E. Koyuncu,
+    H. Seferoglu, 2024, arXiv 2408.05247).
+
+    Reconstructed: more than that it is one worker is not known. That it keeps early exits and the source's
+    control, that its stages follow one another without a queue, and every default are ours.
     """
 
     name: ClassVar[str] = "local"
@@ -265,7 +138,16 @@ class Local(Adaptive):
 
 @dataclass(frozen=True, kw_only=True)
 class Remote(Adaptive):
-    """Every sample is sent, as input, to one device, which runs every stage."""
+    """Every sample is sent, as input, to one device, which runs every stage.
+
+    The plan names the device; no rule is asked where a sample goes. Early exits and the source's control are those
+    of `mdi-exit`.
+
+    Source: no paper; the plain baseline of offloading, a sample sent whole.
+
+    Reconstructed: nothing of its own, as no paper stands behind it; the source's control is that of `mdi-exit`,
+    with defaults of ours.
+    """
 
     name: ClassVar[str] = "remote"
 
@@ -282,8 +164,17 @@ class Remote(Adaptive):
 class Ddi(Adaptive):
     """Data-distributed inference: each sample goes, as input, to one device, which runs every stage.
 
-    `join` takes the device of the shortest expected delay, as in join-the-shortest-queue; `offer` uses
-    Alg 2 of MDI-Exit on whole samples.
+    The device is chosen once, at birth, and the source is one of them. `join` takes the device of the shortest
+    expected delay, as in join-the-shortest-queue; `offer` uses Alg 2 of MDI-Exit on whole samples.
+
+    Source: the scheme that the paper on MDI-Exit (M. Colocrese, E. Koyuncu, H. Seferoglu, 2024, arXiv 2408.05247)
+    is set against, in its abstract and introduction: every worker holds the whole network, the source divides the
+    data among them and may keep a share, and each returns its labels.
+
+    Reconstructed: how samples are divided is not known, nor whether the paper measures such a baseline. Both
+    placements are ours, and so is that early exits and the source's control are those of `mdi-exit`, and every
+    default. How many stages a sample will need is taken to be the mean of the calibration half at these
+    thresholds.
     """
 
     name: ClassVar[str] = "ddi"
@@ -315,7 +206,15 @@ class Ddi(Adaptive):
 
 @dataclass(frozen=True)
 class Random(Adaptive):
-    """After each stage that did not exit, the next goes to a device drawn evenly: here or a neighbour."""
+    """After each stage that did not exit, the next goes to a device drawn evenly: here or a neighbour.
+
+    Queues are not looked at. Early exits and the source's control are those of `mdi-exit`.
+
+    Source: no paper; a plain baseline of ours, for what it is worth to choose neighbours by their queues.
+
+    Reconstructed: nothing of its own, as no paper stands behind it; the source's control is that of `mdi-exit`,
+    with defaults of ours.
+    """
 
     name: ClassVar[str] = "random"
 
@@ -330,8 +229,14 @@ class Random(Adaptive):
 class Oracle(MdiExit):
     """MDI-Exit that knows the labels: a sample leaves at the first exit that is right.
 
-    No policy can know this; it bounds what any exit rule could reach. `score` and thresholds do not matter,
-    and Alg 4 has nothing to turn.
+    No policy can know this; it bounds what any exit rule could reach. `score` and thresholds do not matter, and
+    Alg 4 has nothing to turn.
+
+    Source: no paper; a bound of ours, which differs in its exit rule alone from MDI-Exit (M. Colocrese, E.
+    Koyuncu, H. Seferoglu, 2024, arXiv 2408.05247).
+
+    Reconstructed: nothing in the exit rule; all the rest is as reconstructed in `mdi-exit`, every default of which
+    is ours.
     """
 
     name: ClassVar[str] = "oracle"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mdisim.report.files import whole
 from mdisim.results import Run
 
 Event = dict[str, Any]
@@ -26,7 +28,7 @@ THREADS = 1000  # per process; no thread has the number of a process, which view
 
 
 class EventsError(ValueError):
-    """The run was made without recording events."""
+    """The run was made without recording events, or they cannot be written."""
 
 
 def event_trace(run: Run) -> Event:
@@ -54,11 +56,16 @@ def event_trace(run: Run) -> Event:
     }
 
 
-def save_event_trace(run: Run, path: Path) -> Path:
-    """Write the events as JSON, compressed where the name ends in .gz; the same run gives the same bytes."""
+def save_event_trace(run: Run, path: str | os.PathLike[str]) -> Path:
+    """Write the events as JSON, compressed where the name ends in .gz; the same run gives the same bytes.
+
+    An EventsError where none were recorded, or where the file cannot be written.
+    """
+    target = Path(path)
     text = json.dumps(event_trace(run), separators=(",", ":"), allow_nan=False).encode()
-    path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
-    return path
+    with whole(target, EventsError) as fresh:
+        fresh.write_bytes(gzip.compress(text, mtime=0) if target.suffix == ".gz" else text)
+    return target
 
 
 def in_threads(run: Run, process: Mapping[str, int]) -> list[Event]:

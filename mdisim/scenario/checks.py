@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from mdisim import profiles, world
-from mdisim.policies.named import Adaptive
+from mdisim.policies.adaptive import Adaptive
 from mdisim.policies.policy import Recipe
 from mdisim.profiles import CostTable, Profile, ProfileError
 from mdisim.routes import routes

@@ -65,7 +65,7 @@ def test_a_shipped_profile_is_complete(name):
         assert np.all(table.stage_s > 0)
 
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "profiles.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "profiles.md"
 
 
 def in_words(shares):

@@ -82,11 +82,20 @@ class Offloading:
 class SplitEe(Offloading):
     """SplitEE (D. J. Bajpai et al., arXiv 2309.09195): a UCB over the layer after which the network is split.
 
-    Arm i computes i stages on the device and asks exit i alone. If C_i reaches alpha, or no layer is left, it
-    answers, and r = C_i - mu lambda i, else the cloud does, and r = C_L - mu (o + lambda i). Published: lambda
-    0.1, o from 0.1 to 0.6, alpha 0.7 to 0.85 by data set, c 1; i counts layers (a stage may hold several). Their
+    The source picks an arm at birth and learns when the answer is back, without labels. Arm i computes i stages on
+    the device and asks exit i alone. If C_i reaches alpha, or no layer is left, it answers, and r = C_i - mu
+    lambda i, else the cloud does, and r = C_L - mu (o + lambda i); i counts layers in the prices (a stage may hold
+    several).
+
+    Source: D. J. Bajpai, V. K. Trivedi, S. L. Yadav, M. K. Hanawal, "SplitEE: Early Exit in Deep Neural Networks
+    with Split Computing", AIMLSystems 2023, arXiv 2309.09195, and the authors' public code (Div290/SplitEE on
+    GitHub). Rule and reward are theirs; their constants are lambda 0.1, o from 0.1 to 0.6, alpha 0.7 to 0.85 by
+    data set, c 1.
+
+    Reconstructed: alpha 0.7 and o 0.1 are defaults of ours within their ranges, and mu is that of I-SplitEE. Their
     charge of 0.8 lambda i + 0.2 lambda, where an exit costs two tenths of a layer, is no part of their reward;
-    `exit_share` takes it in.
+    `exit_share` takes it in. That the paper shares lambda otherwise, with a sixth for the exit, is recalled. That
+    answers take their time, what is sent (`forward`) and the order `drawn` are ours.
     """
 
     name: ClassVar[str] = "split-ee"
@@ -141,8 +150,15 @@ class SplitEe(Offloading):
 class SplitEeS(SplitEe):
     """SplitEE-S: the same, but every exit up to the split is evaluated, and every arm up to it learns.
 
-    A sample still leaves at the arm's own exit only. What a shallower arm would have got from the cloud is not
-    known of a sample that stayed; the confidence of the exit that answered stands for it.
+    A sample still leaves at the arm's own exit only.
+
+    Source: the variant SplitEE-S in D. J. Bajpai, V. K. Trivedi, S. L. Yadav, M. K. Hanawal, "SplitEE: Early Exit
+    in Deep Neural Networks with Split Computing", AIMLSystems 2023, arXiv 2309.09195, and the authors' public code
+    (Div290/SplitEE on GitHub).
+
+    Reconstructed: what a shallower arm would have got from the cloud is not known of a sample that stayed; their
+    code takes it from its table of all confidences, here the confidence of the exit that answered stands for it.
+    The rest is as in `split-ee`.
     """
 
     name: ClassVar[str] = "split-ee-s"
@@ -153,9 +169,14 @@ class SplitEeS(SplitEe):
 class ISplitEe(SplitEeS):
     """I-SplitEE (arXiv 2401.10541): SplitEE-S for images, with alpha 0.5, o 0.5, mu 1, lambda 0.1, c 1.
 
-    Published for MobileNet-V2 with exits after layers 3, 6, ..., 18 and 19, so 0.3 from exit to exit; here the
-    layers of the profile's stages count. Their code counts an arm more than once for one sample, which we took
-    for a slip: here each arm up to the chosen one learns once.
+    Source: D. J. Bajpai, A. Jaiswal, M. K. Hanawal, "I-SplitEE: Image classification in Split Computing DNNs with
+    Early Exits", ICC 2024, arXiv 2401.10541, and the authors' public code (Div290/I-SplitEE on GitHub), whose
+    constants these are. It is published for MobileNet-V2 with exits after layers 3, 6, ..., 18 and 19, so 0.3 from
+    exit to exit; here the layers of the profile's stages count.
+
+    Reconstructed: their code counts an arm more than once for one sample, which we took for a slip: here each arm
+    up to the chosen one learns once. What a shallower arm would have got from the cloud is replaced as in
+    `split-ee-s`.
     """
 
     name: ClassVar[str] = "i-split-ee"
@@ -216,9 +237,18 @@ def one_exit_row(chain: Chain, at: int, threshold: float, forward: Forward, K: i
 class AdaEe(OneExit):
     """AdaEE (R. G. Pacheco et al., ICC 2023): a UCB over the threshold of one exit.
 
-    r = max(C_L - C_i, 0) - o where the sample was offloaded, else 0. If the cloud is less sure than the device
-    was, the device's prediction is the answer. Published: thresholds 0, 0.2, ..., 1, c 1, o from 0 to 1; theirs
-    stands at the edge, which `device` may name.
+    The source picks an arm at birth and learns when the answer is back, without labels. r = max(C_L - C_i, 0) - o
+    where the sample was offloaded, else 0. If the cloud is less sure than the device was, the device's prediction
+    is the answer.
+
+    Source: R. G. Pacheco, M. Shifrin, R. S. Couto, D. S. Menasché, M. K. Hanawal, M. E. M. Campista, "AdaEE:
+    Adaptive Early-Exit DNN Inference Through Multi-Armed Bandits", ICC 2023, doi 10.1109/ICC45041.2023.10279243,
+    and the authors' public code (pachecobeto95/UCBEE on GitHub), whose thresholds 0, 0.2, ..., 1 and c 1 these
+    are; another program of theirs has steps of 0.1.
+
+    Reconstructed: known from the code, not from the paper's text. Their exit stands at the edge, which `device`
+    may name; here it is at the source by default, a quarter of the way, which is ours. They try o from 0 to 1; 0.1
+    is ours. Their bandit knows the level of distortion of an image, ours does not.
     """
 
     name: ClassVar[str] = "ada-ee"
@@ -233,8 +263,15 @@ class AdaEe(OneExit):
 class CeeBert(OneExit):
     """CeeBERT with one exit (D. J. Bajpai, M. K. Hanawal, arXiv 2405.15039): a UCB over its threshold.
 
-    r = C_L - C_i - o where the sample was offloaded, else 0. Published: thresholds 0.5, 0.55, ..., 0.95, o 0.1,
-    c 2, exit 3 of 12.
+    The source picks an arm at birth and learns when the answer is back, without labels. r = C_L - C_i - o where
+    the sample was offloaded, else 0.
+
+    Source: D. J. Bajpai, M. K. Hanawal, "CeeBERT: Cross-Domain Inference in Early Exit BERT", Findings of ACL
+    2024, arXiv 2405.15039, and the authors' public code (Div290/CeeBERT on GitHub), whose constants these are:
+    thresholds 0.5, 0.55, ..., 0.95, o 0.1, c 2, exit 3 of 12.
+
+    Reconstructed: known from the code, not from the paper's text. What is sent to the cloud is a choice of ours. A
+    quarter of the way stands for exit 3 of 12.
     """
 
     name: ClassVar[str] = "cee-bert"

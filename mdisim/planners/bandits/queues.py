@@ -45,10 +45,18 @@ class QueueBandit(Offloading):
 class QueueAware(QueueBandit):
     """The queue-aware threshold bandit: one UCB for each number of tasks that wait at the source.
 
-    With q others waiting r = C_L - C_i - w q / q_max - 0.5 p where the sample was offloaded, else minus the time
-    of the exit, 0. Published: thresholds 0.55, 0.65, ..., 0.95, q_max 10, w 0.1, p 0.0001, a 2, exit 4. The
-    reward at another queue length is known as well, so that in their code the same threshold learns at every
-    length (`shared`).
+    The source picks a threshold at birth, by the memory of its queue length, and learns when the answer is back.
+    With q others waiting r = C_L - C_i - w q / q_max - 0.5 p where the sample was offloaded, else minus the price
+    of the exit, 0.
+
+    Source: the public code of M. K. Hanawal's group (Div290/Buffer_based_threshold on GitHub, 2025); a paper on it
+    is not known here. Its constants are thresholds 0.55, 0.65, ..., 0.95, q_max 10, w 0.1, p 0.0001, a 2, exit 4.
+    The reward at another queue length is known as well, so that there the same threshold learns at every length
+    (`shared`).
+
+    Reconstructed: theirs is one server with a buffer of ten, which looks at the queue when a sample is served;
+    here it is the source's queue when the sample is born, and the rest runs in the cloud. Longer queues count as
+    the longest. A third of the way stands for exit 4 of 12.
     """
 
     name: ClassVar[str] = "queue-aware"
@@ -78,9 +86,17 @@ class QueueAware(QueueBandit):
 class QueueLinear(QueueBandit):
     """The parametric form: the threshold is t_1 q + t_2, and one UCB chooses the pair.
 
-    q counts the sample itself. r = max(C_L - C_i, 0) - (mu q - kappa) where the sample was offloaded, else 0.
-    Published: mu 0.01, kappa 0.05, index mean + sqrt(2 ln(t+1) / (plays + 1)), and all pairs on a grid of 0.01
-    with t_1 > 0 whose thresholds stay within 0.5 and 1 up to a full queue: 105 of them.
+    The source picks the pair at birth and learns when the answer is back; q is its queue length and counts the
+    sample itself. r = max(C_L - C_i, 0) - (mu q - kappa) where the sample was offloaded, else 0.
+
+    Source: the public code of M. K. Hanawal's group (Div290/Buffer_based_threshold on GitHub, 2025), the
+    parametric form of `queue-aware`; a paper on it is not known here. Its constants are mu 0.01, kappa 0.05, the
+    index mean + sqrt(2 ln(t+1) / (plays + 1)), and all pairs on a grid of 0.01 with t_1 > 0 whose thresholds stay
+    within 0.5 and 1 up to a full queue: 105 of them.
+
+    Reconstructed: theirs looks at its one server's queue when a sample is served; here it is the source's queue
+    when the sample is born, and the rest runs in the cloud. Longer queues count as the longest. The exit, a third
+    of the way, is that of `queue-aware`.
     """
 
     name: ClassVar[str] = "queue-linear"

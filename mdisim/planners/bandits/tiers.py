@@ -50,10 +50,18 @@ class TierBandit(Chained):
 class CeeBert2(TierBandit):
     """CeeBERT with two exits (D. J. Bajpai, M. K. Hanawal, arXiv 2405.15039): a cascade, its thresholds by UCB.
 
-    r = 0 where the mobile's exit answers, C_n - C_m - o_1 where the edge's does, else C_L - C_m - o_1 - o_2.
-    Published: both thresholds of 0.5, 0.6, ..., 1, so 36 arms, (o_1, o_2) = (0.1, 0.06) or (0.06, 0.04), c 2,
-    exits 3, 6 and 12. In their notebook some arms that would have led the sample to the same exit learn too
-    (`shared`); which do depends on the sample, so that their means are no longer those of all samples.
+    The source picks a pair at birth and learns when the answer is back, without labels. r = 0 where the mobile's
+    exit answers, C_n - C_m - o_1 where the edge's does, else C_L - C_m - o_1 - o_2.
+
+    Source: D. J. Bajpai, M. K. Hanawal, "CeeBERT: Cross-Domain Inference in Early Exit BERT", Findings of ACL
+    2024, arXiv 2405.15039, in the variant with two exits of a notebook in the authors' public code (Div290/CeeBERT
+    on GitHub). Its constants are both thresholds of 0.5, 0.6, ..., 1, so 36 arms, (o_1, o_2) of (0.1, 0.06) or
+    (0.06, 0.04), c 2, exits 3, 6 and 12.
+
+    Reconstructed: known from the code, not from the paper's text. In their notebook some arms that would have led
+    the sample to the same exit learn too (`shared`); which do depends on the sample, so that their means are no
+    longer those of all samples, and by default only the arm picked learns, which is ours. What an unsure tier
+    sends on is ours, too. The mobile's exit a quarter and the edge's half of the way stand for 3 and 6 of 12.
     """
 
     name: ClassVar[str] = "cee-bert-2"
@@ -90,10 +98,17 @@ class CeeBert2(TierBandit):
 class UeeUcb(TierBandit):
     """UEE-UCB (arXiv 2209.09480): one exit for all samples, without labels.
 
-    Arm j answers at exit j, and all exits up to it are evaluated and learn. Taken is the largest P_1j + g_1 - g_j
-    + sqrt(a ln(t+1) / N_j), where P_1j is how often exits 1 and j differ; the last exit comes first. It finds the
-    best exit where one that is right is never followed by one that is wrong. Published: a 1; g is the share of
-    the layers (CS-1), or 0.5 up to layer 7 of 12 and 1 above (CS-2).
+    Arm j answers at exit j, and all exits up to it are evaluated and learn. Taken is the largest P_1j + g_1 -
+    g_j + sqrt(a ln(t+1) / N_j), where P_1j is how often exits 1 and j differ; the last exit comes first. It finds
+    the best exit where one that is right is never followed by one that is wrong.
+
+    Source: H. Narayan N U, M. K. Hanawal, A. Bhardwaj, "Unsupervised Early Exit in DNNs with Multiple Exits",
+    2022, arXiv 2209.09480, and the authors' public code (MLiONS/MutiExitDNNs on GitHub). Its constants are a 1,
+    and as g the share of the layers (CS-1), or 0.5 up to layer 7 of 12 and 1 above (CS-2).
+
+    Reconstructed: known from the code, not from the paper's text. Theirs is one machine; that the layers up to the
+    exit run where three tiers hold them is ours, and so are what is sent from tier to tier, `cost_weight`, and
+    layers weighted by the source's prices.
     """
 
     name: ClassVar[str] = "uee-ucb"

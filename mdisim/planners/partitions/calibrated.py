@@ -97,9 +97,24 @@ class ThenCloud:
 class CalibratedPartition:
     """Exits on the device up to a cut, the rest of the backbone in the cloud (Pacheco, Couto, Simeone).
 
-    A sample leaves at the first exit on the device whose calibrated confidence is at least `p_tar`. Fitted on
+    A sample leaves at the first exit on the device whose calibrated confidence is at least `p_tar`, which is the
+    threshold and the promised accuracy at once; else the cloud finishes. Calibrators are fitted before the run, on
     the calibration half. `mode: none` is the conventional system. With `device` an edge between the source and the
     cloud decides (three tiers).
+
+    Source: R. G. Pacheco, R. S. Couto, O. Simeone, "Calibration-aided edge inference offloading via adaptive model
+    partitioning of deep neural networks", ICC 2021, arXiv 2010.16335, and its sequel in the Journal of Network and
+    Computer Applications 217, 2023, 103679, doi 10.1016/j.jnca.2023.103679, which has the three tiers. It follows
+    the programs, data and figures that the authors published (on GitHub, pachecobeto95/early_exit_calibration and
+    DR_EENN).
+
+    Reconstructed: neither full text was at hand. Verified in their programs are the rule with one `p_tar` for all
+    exits, branches on the device alone, both ways to answer in the cloud (in different programs), temperature
+    scaling, and the modes none, global, per-exit and all-samples. Ours are the exact search for temperatures, its
+    guards against few or one-sided samples, the mode sequential, all other methods, sending the input instead of
+    the feature map and the estimated rate that decides it, and planned thresholds, which follow work on risk
+    control by Angelopoulos et al. and Jazbec et al., not these papers. `p_tar` of 0.8 is theirs; where the network
+    is cut if nothing is said, and `gap`, are ours.
     """
 
     name: ClassVar[str] = "calibrated-partition"

@@ -151,8 +151,18 @@ def accuracies(setting: Setting, scores: Floats, wanted: tuple[float, ...]) -> F
 class BranchyNetPartition(Partitioned):
     """BranchyNet partitioning (Pacheco, Couto, ISCC 2020): the cut of the least expected time, by shortest path.
 
-    Early exits before the cut, on the device; none in the cloud. With all exits in `skip` it is Neurosurgeon's
-    choice. Several sources share one cut, the best for their mean. Thresholds are ours.
+    The cut is planned once, before the run, without queues and for the mean rates of the links. Early exits before
+    the cut, on the device; none in the cloud. With all exits in `skip` it is Neurosurgeon's choice. Several
+    sources share one cut, the best for their mean.
+
+    Source: R. G. Pacheco, R. S. Couto, "Inference Time Optimization Using BranchyNet Partitioning", IEEE ISCC
+    2020, arXiv 2005.04099, doi 10.1109/ISCC50000.2020.9219647. The expected time, the graph, and that equal cuts
+    are decided for the device follow the authors' public code (pachecobeto95/POPEX on GitHub).
+
+    Reconstructed: from that code, not from the paper's text. The threshold is ours; what it is compared with is
+    their normalised entropy, turned so that more is surer. The chance to leave at each exit is that of the
+    calibration half. What sending takes is the unloaded time of the way, with latency and packing, which the paper
+    leaves out; the answer's way back is left out, as there. One cut for several sources is ours.
     """
 
     name: ClassVar[str] = "branchynet-partition"

@@ -90,12 +90,20 @@ class Probes:
 class Popex(Partitioned):
     """POPEX, after the public code of BranchyNet partitioning's authors: cut and threshold follow the link.
 
-    Before the run each threshold gets its fastest cut at each of many rates. Every `control_s` a source takes
-    the rate nearest to its estimate, leaves out what takes `latency_s` or longer, and takes the most accurate
-    of the rest, or else the fastest. Their estimate is the mean of five probes; ours is the harmonic mean of
-    the source's own transfers on its fastest link, and while all stays on the device a few samples are sent
-    so that there are any (`probe`). The rate assumed before the run is what makes larger cuts take longer on the
-    way, so give the cloud a link of its own, and packing that does not depend on the bytes.
+    Before the run each threshold gets its fastest cut at each of many rates. Every `control_s` a source takes the
+    rate nearest to its estimate, leaves out what takes `latency_s` or longer, and takes the most accurate of the
+    rest, or else the fastest. The rate assumed before the run is what makes larger cuts take longer on the way, so
+    give the cloud a link of its own, and packing that does not depend on the bytes.
+
+    Source: the public code of POPEX by R. G. Pacheco (pachecobeto95/POPEX on GitHub), a system around R. G.
+    Pacheco, R. S. Couto, "Inference Time Optimization Using BranchyNet Partitioning", IEEE ISCC 2020, arXiv
+    2005.04099. A paper on POPEX itself is not known here.
+
+    Reconstructed: theirs estimates the rate as the mean of five probes, sent every ten seconds; ours as the
+    harmonic mean of the source's own last five transfers on its fastest link, and while all stays on the device a
+    few samples are sent so that there are any (`probe`). Their configurations have a threshold for each branch,
+    ours one for all exits. That the fastest is taken where nothing is in time is ours, as are the thresholds and
+    rates tried and the share of probes.
     """
 
     name: ClassVar[str] = "popex"

@@ -36,11 +36,26 @@ GOSSIP_S = 0.1
 class Dimee(Pooled):
     """DIMEE (Bajpai, Hanawal): to the mobile, the edge or the cloud, by which pool's centroid is nearest.
 
-    Thresholds save most within `drop_budget` on the calibration half, the router's own mistakes included.
+    A source picks the tier at birth, before any layer has run, from the sample's features; that tier computes from
+    stage 1 and its exit answers. Pools and centroids are planned on the calibration half: easy is what the
+    mobile's exit is sure of (alpha), moderate what the edge's is (beta), hard the rest. Thresholds save most
+    within `drop_budget` there, the router's own mistakes included.
+
     `load_weight_s` lets a tier's expected delay count besides. With `refresh` centroids follow probes: what is
     answered at a tier shows that tier's exit alone (the mobile's: easy or not; the edge's: not even that; guarded,
-    what began at the mobile shows its pool), and is what the router thought belonged there, so that its mean
-    would draw each centroid to where it is already. A probe runs in the cloud with all three exits evaluated.
+    what began at the mobile shows its pool), and is what the router thought belonged there, so that its mean would
+    draw each centroid to where it is already. A probe runs in the cloud with all three exits evaluated.
+
+    Source: D. J. Bajpai, M. K. Hanawal, "Distributed Inference on Mobile Edge and Cloud: An Early Exit based
+    Clustering Approach", ICC 2025, arXiv 2410.05338. Known here are the abstract, a public summary and the
+    authors' public code (Div290/DIMEE on GitHub), which trains the exits and has neither routing nor costs.
+
+    Reconstructed: the full text was not at hand. Verified are three nested prefixes of one network, pools told by
+    early exits, and assignment by distance between embeddings. Inferred are the two thresholds, class means as
+    centroids, Euclid's distance, the mean of the embedding layer's output as features, tiers of 3, 6 and 12
+    layers, and that the assigned tier's answer stands (`mode: pure`). Ours are the search for thresholds, with the
+    0.3 points of the abstract as its budget, all prices, the other routers, `guarded`, noise, confusion, load and
+    refreshed centroids.
     """
 
     name: ClassVar[str] = "dimee"
@@ -213,6 +228,11 @@ class RandomPools(Dimee):
 
     Saving is not accuracy: this one saves nearly as much as DIMEE does. Not exactly, as its shares are those of
     the calibration half, and a router's on other samples differ a little.
+
+    Source: no paper; a control of ours for DIMEE (D. J. Bajpai, M. K. Hanawal, ICC 2025, arXiv 2410.05338).
+
+    Reconstructed: nothing in the draw; its shares come from a plan of `dimee` or `oracle-pools`, reconstructed as
+    said there.
     """
 
     name: ClassVar[str] = "random-pools"

@@ -168,6 +168,17 @@ class Pooled(Tiered):
 
 @dataclass(frozen=True, kw_only=True)
 class OraclePools(Pooled):
-    """Every sample goes to the tier of its own pool, which no router can know before computing: DIMEE's bound."""
+    """Every sample goes to the tier of its own pool, which no router can know before computing: DIMEE's bound.
+
+    The pools are told by what the exits of mobile and edge will say of the sample, and thresholds save most within
+    `drop_budget` on the calibration half.
+
+    Source: no paper; a bound of ours on the routers of DIMEE (D. J. Bajpai, M. K. Hanawal, "Distributed Inference
+    on Mobile Edge and Cloud: An Early Exit based Clustering Approach", ICC 2025, arXiv 2410.05338), whose pools it
+    takes.
+
+    Reconstructed: that early exits tell the pools is verified; that two thresholds do (alpha and beta), and where
+    the tiers end, is inferred. The search for thresholds, its budget and all prices are ours.
+    """
 
     name: ClassVar[str] = "oracle-pools"

@@ -38,7 +38,16 @@ class OneTier(Tiered):
 
 @dataclass(frozen=True, kw_only=True)
 class AllMobile(OneTier):
-    """Every sample is answered at the mobile, by its exit."""
+    """Every sample is answered at the mobile, by its exit.
+
+    The plan has one row and no rules; nothing is ever sent.
+
+    Source: no paper; a plain baseline on the tiers of DIMEE (D. J. Bajpai, M. K. Hanawal, ICC 2025, arXiv
+    2410.05338).
+
+    Reconstructed: only how much of the network the mobile holds: its exit is a quarter of the way by default,
+    after 3 of 12 layers, which is inferred from names in DIMEE's public code.
+    """
 
     name: ClassVar[str] = "all-mobile"
     tier: ClassVar[int] = MOBILE
@@ -46,7 +55,16 @@ class AllMobile(OneTier):
 
 @dataclass(frozen=True, kw_only=True)
 class AllEdge(OneTier):
-    """Every sample is sent to the edge, as input, and answered by the edge's exit."""
+    """Every sample is sent to the edge, as input, and answered by the edge's exit.
+
+    The plan has one row and no rules; the mobile computes nothing.
+
+    Source: no paper; a plain baseline on the tiers of DIMEE (D. J. Bajpai, M. K. Hanawal, ICC 2025, arXiv
+    2410.05338).
+
+    Reconstructed: only how much of the network the edge holds: its exit is half of the way by default, after 6 of
+    12 layers, which is inferred from names in DIMEE's public code.
+    """
 
     name: ClassVar[str] = "all-edge"
     tier: ClassVar[int] = EDGE
@@ -54,7 +72,16 @@ class AllEdge(OneTier):
 
 @dataclass(frozen=True, kw_only=True)
 class AllCloud(OneTier):
-    """Every sample is sent to the cloud, as input, and answered by the last exit: what savings are against."""
+    """Every sample is sent to the cloud, as input, and answered by the last exit: what savings are against.
+
+    The plan has one row and no rules; mobile and edge compute nothing.
+
+    Source: the all-cloud inference that DIMEE's abstract gives its saving and its drop against (D. J. Bajpai, M.
+    K. Hanawal, ICC 2025, arXiv 2410.05338).
+
+    Reconstructed: nothing in the rule. What it costs follows from the scenario's prices of layers and offloads,
+    which are ours: the paper's are not known here.
+    """
 
     name: ClassVar[str] = "all-cloud"
     tier: ClassVar[int] = CLOUD
