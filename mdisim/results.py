@@ -89,9 +89,12 @@ class Run:
     events: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
-        """Say what was run, and how many samples were offered."""
+        """Say what was run, how many samples were offered, and whether the system kept up with them."""
+        from mdisim.metrics import verdict
+
         where = self.origin.name if self.origin else "a world built by hand"
-        return f"<Run of {self.policy} in {where}, seed {self.seed}: {len(self.tasks)} samples offered>"
+        told = f"{len(self.tasks)} samples offered, {verdict(self)}"
+        return f"<Run of {self.policy} in {where}, seed {self.seed}: {told}>"
 
     @property
     def identity(self) -> str:

@@ -231,7 +231,7 @@ class Broken(Careless):
 @pytest.fixture
 def own_rules(scene, monkeypatch):
     (scene / "own_rules.py").write_text(OWN_RULE)
-    monkeypatch.syspath_prepend(scene)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     return ("run", "two.yaml", "--set", "compare=[]", "--allow-code", "--set")
 
 

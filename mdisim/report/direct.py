@@ -86,7 +86,7 @@ class Canvas(Room):
         self, text: str, spots: Sequence[Point], colour: Any, others: Sequence[NDArray[np.float64]] = ()
     ) -> None:
         """Write a name at one of the spots, in data and the best one first, away from other lines, each [n, 2]."""
-        wrapped = fill(text, WRAP)
+        wrapped = fill(text, WRAP, break_on_hyphens=False)
         size, ways = extent(wrapped, SIZE), around(0.0)
         tried: list[tuple[Point, Point, float]] = []
         boxes: list[Box] = []

@@ -82,7 +82,7 @@ def _sound(kind: Any, value: Any) -> Any:
 
 
 def everything(
-    data: Mapping[str, Any], found: Sections, folder: File, traces: Traces, *, allow_code: bool
+    data: Mapping[str, Any], found: Sections, folder: File, traces: Traces, *, code: File | None
 ) -> tuple[Profile | None, list[Finding]]:
     """Check all that needs more than one section; also returns the profile if it could be read."""
     parts = found.parts
@@ -106,7 +106,7 @@ def everything(
     findings += _arrivals(parts.get("workload", ()), folder)
     common: Policy | None = None
     for path, policy in policies(parts):
-        recipe, more = recipe_of(policy if common is None else sharing(policy, common), allow_code=allow_code)
+        recipe, more = recipe_of(policy if common is None else sharing(policy, common), code=code)
         more = more or _exits(recipe, profile)
         findings += [f._replace(path=(*path, *f.path)) for f in more]
         if path == ("policy",) and not more:

@@ -7,9 +7,11 @@ A parameter whose name ends in _s, _bytes or _bps may be written with a unit, to
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, fields, is_dataclass
-from importlib import import_module
+from importlib import import_module, invalidate_caches
+from pathlib import Path as File
 from typing import Any, cast, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -26,9 +28,9 @@ from mdisim.scenario.units import BANDWIDTH, DATA, TIME, Dimension, parse
 UNITS: Mapping[str, Dimension] = {"_s": TIME, "_bytes": DATA, "_bps": BANDWIDTH}
 
 
-def recipe_of(policy: Policy, *, allow_code: bool) -> tuple[Recipe | None, list[Finding]]:
+def recipe_of(policy: Policy, *, code: File | None) -> tuple[Recipe | None, list[Finding]]:
     """Return the recipe with its parameters set, or what is wrong with it."""
-    kind, found = _kind(policy, allow_code)
+    kind, found = _kind(policy, code)
     if kind is None:
         return None, found
     known = {f.name: f for f in fields(kind) if f.init}  # type: ignore[arg-type]
@@ -73,11 +75,11 @@ def written(policy: Policy, recipe: Recipe) -> dict[str, Any]:
     return named | parameters
 
 
-def _kind(policy: Policy, allow_code: bool) -> tuple[type[Recipe] | None, list[Finding]]:
+def _kind(policy: Policy, code: File | None) -> tuple[type[Recipe] | None, list[Finding]]:
     if policy.name is not None and policy.rule is not None:
         return None, [Finding(("rule",), "a policy has a name or a rule, not both", True)]
     if policy.rule is not None:
-        return _imported(policy.rule, allow_code)
+        return _imported(policy.rule, code)
     if policy.name is None:
         return None, [Finding((), f"missing key 'name': one of {', '.join(RECIPES)}", True)]
     if policy.name not in RECIPES:
@@ -85,22 +87,32 @@ def _kind(policy: Policy, allow_code: bool) -> tuple[type[Recipe] | None, list[F
     return RECIPES[policy.name], []
 
 
-def _imported(rule: str, allow_code: bool) -> tuple[type[Recipe] | None, list[Finding]]:
+def _imported(rule: str, code: File | None) -> tuple[type[Recipe] | None, list[Finding]]:
     """Import a class of the user's own; only where the user allowed that code is run."""
     module, colon, name = rule.partition(":")
     if not colon or not module or not name.isidentifier():
         say = f"{rule!r} is not package.module:Class"
-    elif not allow_code:
+    elif code is None:
         say = f"{rule!r} would import and run code; say --allow-code (in Python: allow_code=True) if you trust it"
     else:
+        _look_in(code, File())
         try:
             kind = getattr(import_module(module), name)
         except Exception as error:
-            return None, [Finding(("rule",), f"could not import {rule!r}: {type(error).__name__}: {error}")]
+            would = "; beside the scenario, in the current folder or on PYTHONPATH it would be found"
+            absent = isinstance(error, ModuleNotFoundError) and str(error.name) in (module, module.split(".")[0])
+            why = f"{type(error).__name__}: {error}{would if absent else ''}"
+            return None, [Finding(("rule",), f"could not import {rule!r}: {why}")]
         if isinstance(kind, type) and is_dataclass(kind) and callable(getattr(kind, "build", None)):
             return cast(type[Recipe], kind), []
         say = f"{rule!r} is not a dataclass with a method build(setting) -> Policy"
     return None, [Finding(("rule",), say)]
+
+
+def _look_in(*folders: File) -> None:
+    """Let modules in these folders be imported, after all that is installed; workers get the path, too."""
+    sys.path.extend(place for folder in folders if (place := str(folder.resolve())) not in sys.path)
+    invalidate_caches()
 
 
 def _needed(field: Field[Any]) -> bool:

@@ -55,7 +55,8 @@ class Scenario:
         """Read a shipped scenario by its name, or a file.
 
         `overrides` are texts such as 'run.seed=3', or a mapping of paths to values. With `allow_code` a
-        policy may be a class of your own, which is imported. Raises ScenarioError with every fault.
+        policy may be a class of your own, which is imported: from the scenario's folder, the current one, or
+        what is installed. Raises ScenarioError with every fault.
         """
         origin = os.fspath(name_or_path)
         try:
@@ -87,7 +88,7 @@ class Scenario:
         data = document.root.data()
         found, findings = checks.sections(data)
         traces = Traces(at)
-        profile, more = checks.everything(data, found, at, traces, allow_code=allow_code)
+        profile, more = checks.everything(data, found, at, traces, code=at if allow_code else None)
         findings += more
         if findings or found.spec is None or profile is None:
             raise ScenarioError(in_order(document.fault(f) for f in findings))
@@ -140,7 +141,8 @@ class Scenario:
         return {p.called: self._recipe(p, f"compare {i}") for i, p in enumerate(stated)}
 
     def _recipe(self, policy: Policy, origin: str) -> Recipe:
-        recipe, found = recipe_of(sharing(policy, self.spec.policy), allow_code=self.allow_code)
+        code = self.folder if self.allow_code else None
+        recipe, found = recipe_of(sharing(policy, self.spec.policy), code=code)
         if recipe is None:
             raise ScenarioError(_loose(origin, found))
         return recipe

@@ -1,4 +1,5 @@
 import pickle
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -96,6 +97,19 @@ def test_a_class_of_ones_own_needs_leave_to_run(scenario):
     made = scenario(change, allow_code=True)
     assert made.recipe() == Mine(patience=3, wait_s=0.02)
     assert made.resolved()["policy"] == {"rule": RULE, "patience": 3, "wait_s": 0.02}
+
+
+@pytest.mark.parametrize("place", ["scenarios", "."])
+def test_a_class_beside_the_scenario_or_in_the_current_folder_is_found(scenario, tmp_path, monkeypatch, place):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scenarios").mkdir()
+    module = f"beside_{len(place)}"
+    (tmp_path / place / f"{module}.py").write_text(f"from {__name__} import Mine\n")
+    change = ("policy: mdi-exit", f"policy: {{rule: '{module}:Mine', patience: 3}}")
+    with pytest.raises(ScenarioError, match="beside the scenario, in the current folder or on PYTHONPATH"):
+        scenario(("policy: mdi-exit", "policy: {rule: 'beside_none:Mine'}"), allow_code=True)
+    assert scenario(change, allow_code=True, folder=tmp_path / "scenarios").recipe() == Mine(patience=3)
 
 
 @pytest.mark.parametrize(
