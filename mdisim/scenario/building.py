@@ -29,6 +29,7 @@ from mdisim.scenario.models import (
     Speed,
 )
 from mdisim.scenario.network import Message, Network
+from mdisim.scenario.reading import found
 from mdisim.scenario.replays import Traces
 from mdisim.scenario.roster import Roster, roster_of
 from mdisim.scenario.wiring import wired
@@ -152,7 +153,7 @@ def _arrivals(stated: Arrivals, folder: Path) -> world.Arrivals:
         case OnOff():
             return world.Arrivals(stated.kind, rate_per_s=stated.rate, on_s=stated.on, off_s=stated.off)
         case FromFile():
-            return world.Arrivals(stated.kind, times_s=files.times_s(folder / stated.path))
+            return world.Arrivals(stated.kind, times_s=files.times_s(found(folder, stated.path)))
         case Closed():
             return world.Arrivals(stated.kind, population=stated.population, think_s=stated.think)
         case _:

@@ -20,7 +20,7 @@ from mdisim.policies.adaptive import Adaptive
 from mdisim.policies.policy import Recipe
 from mdisim.profiles import CostTable, Profile, ProfileError
 from mdisim.routes import routes
-from mdisim.scenario import arrivals, failures, models
+from mdisim.scenario import arrivals, failures, models, reading
 from mdisim.scenario.failing import faults_of, too_fine, too_often
 from mdisim.scenario.faults import Finding
 from mdisim.scenario.models import Device, FromFile, Policy, Source, Spec, Speed
@@ -152,7 +152,7 @@ def is_path(profile: str) -> bool:
 def load_profile(name: str, folder: File) -> tuple[Profile | None, list[Finding]]:
     """Read the profile that a scenario names: by its name, or from a path that begins at the scenario."""
     try:
-        profile = profiles.load(folder / name if is_path(name) else name)
+        profile = profiles.load(reading.found(folder, name) if is_path(name) else name)
     except ProfileError as error:
         return None, [Finding(("profile",), "; ".join(error.faults))]
     except OSError as error:
@@ -288,7 +288,7 @@ def _arrivals(workload: tuple[Source, ...], folder: File) -> list[Finding]:
     for number, source in enumerate(workload):
         if isinstance(source.arrivals, FromFile):
             try:
-                arrivals.times_s(folder / source.arrivals.path)
+                arrivals.times_s(reading.found(folder, source.arrivals.path))
             except ValueError as error:
                 say = f"{source.arrivals.path}{error}"
                 found.append(Finding(("workload", number, "arrivals", "path"), say))

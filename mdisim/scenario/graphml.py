@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from mdisim.scenario.nearest import hint, listed, nearest
 from mdisim.scenario.network import Link, Pair
 from mdisim.scenario.phrases import phrases
-from mdisim.scenario.reading import content
+from mdisim.scenario.reading import content, found
 from mdisim.scenario.replays import is_path
 from mdisim.scenario.roster import Roster
 from mdisim.scenario.yamlio import YamlError, compose
@@ -36,7 +36,7 @@ def pairs(folder: Path, file: str, there: Roster) -> tuple[list[Pair], list[str]
     file's folder. Attributes of other programs are passed over.
     """
     try:
-        graph = _graph(content(folder / file, LIMIT_BYTES))
+        graph = _graph(content(found(folder, file), LIMIT_BYTES))
     except ValueError as error:
         return [], [f"{file}{error}"]
     names, wrong = _devices(graph, there)

@@ -116,7 +116,7 @@ class FromFile(Section):
 
     kind: Literal["file"]
     path: str
-    """A CSV file with one column time_s, from the folder of the scenario."""
+    """A CSV file with one column time_s, from the scenario's folder or else the current one."""
 
 
 class Closed(Section):

@@ -19,7 +19,7 @@ class Replay(Section):
     example: ClassVar[str] = "{name: lte-driving, start: 30 s}"
 
     name: str
-    """A trace from `mdisim traces`, or a path to a file from the scenario's folder, such as mine.csv or ./mine."""
+    """A trace from `mdisim traces`, or a path from the scenario's folder or else the current one: mine.csv."""
     start: DurationOrZero = 0.0
     """Where in the trace a run begins."""
     end: Literal["loop", "hold", "stop"] | None = None

@@ -15,6 +15,7 @@ from mdisim import traces
 from mdisim.scenario.faults import Finding
 from mdisim.scenario.faults import Path as Place
 from mdisim.scenario.network import Replay
+from mdisim.scenario.reading import found
 from mdisim.traces import Trace, TraceError
 
 SHORTEST_S = 1e-9  # of what is shorter, so many laps go by that their number loses its last digits
@@ -35,7 +36,7 @@ def stated_in(plain: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Traces:
-    """The traces of a scenario; paths begin at `folder`."""
+    """The traces of a scenario; paths begin at `folder`, or else at the current one."""
 
     folder: Path
     _read: dict[tuple[str, str | None], Trace] = field(default_factory=dict, repr=False)
@@ -72,16 +73,16 @@ class Traces:
     @property
     def digests(self) -> dict[str, str]:
         """The digest of each trace that was read, by its name or its file's."""
-        found: dict[str, str] = {}
+        digests: dict[str, str] = {}
         for (name, _), trace in self._read.items():
             short = os.path.basename(name)
-            found[short if found.get(short, trace.digest) == trace.digest else name] = trace.digest
-        return dict(sorted(found.items()))
+            digests[short if digests.get(short, trace.digest) == trace.digest else name] = trace.digest
+        return dict(sorted(digests.items()))
 
     def _given(self, name: str, format: str | None) -> Trace:
         """The trace as it is in its file; raises ValueError, in which the file is called as in the scenario."""
         if (name, format) not in self._read:
-            at = self.folder / name if is_path(name) else name
+            at = found(self.folder, name) if is_path(name) else name
             try:
                 self._read[name, format] = traces.load(at, format)
             except (ValueError, OSError) as error:  # the latter of names that no file can have

@@ -238,7 +238,10 @@ def test_files_that_are_no_graphs(drawn, scenario, tmp_path, monkeypatch):
         return faults(error)
 
     drawn()
-    assert "network.file: nope: there is no such file in the scenario's folder" in said("nope")
+    assert (
+        "network.file: nope: there is no such file, neither in the scenario's folder nor in the current one"
+        in said("nope")
+    )
     assert "no file is called so" in said('"net\\0.graphml"')
     assert "cannot be read: File name too long" in said(300 * "x")
     assert "network.file: .: is no regular file" in said(".")

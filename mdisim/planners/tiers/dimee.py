@@ -259,7 +259,7 @@ class RandomPools(Dimee):
 
     def policy(self, setting: Setting, plan: Plan) -> Policy:
         """Lay out a plan without any variant: nothing is seen, heard or learnt."""
-        return replace(Pooled.policy(self, setting, plan), sight=None)
+        return replace(Pooled.policy(self, setting, plan), sight=None, signals=Signals(gossip_s=self.gossip_s))
 
     def picks(self, setting: Setting, plan: Plan) -> Picks:
         """The rule that chooses a row."""
