@@ -1,4 +1,4 @@
-"""How the site is built: `make docs`. The source folder is the repository, so that links work there and on the site alike."""
+"""How the site is built, by `make docs`. Its source folder is the repository, so that links hold in both."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ version = release = mdisim.__version__
 
 root_doc = "docs/index"
 include_patterns = [
-    "docs/**.md", "notebooks/*.ipynb", "traces/README.md", "benchmarks/README.md", "CHANGELOG.md", "CONTRIBUTING.md",
+    "docs/**.md", "notebooks/*.ipynb", "traces/README.md", "benchmarks/README.md",
+    "CHANGELOG.md", "CONTRIBUTING.md",
 ]  # fmt: skip
 exclude_patterns = [".*", "build", "results", "mdisim", "tests", "scenarios"]
 
 extensions = [
-    "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.intersphinx", "sphinx_click",
-    "sphinx_copybutton", "reference_pages",
+    "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click", "sphinx_copybutton",
+    "reference_pages",
 ]  # fmt: skip
 myst_heading_anchors = 3
 myst_enable_extensions = ["dollarmath", "deflist"]

@@ -8,5 +8,5 @@ def test_a_path_that_set_names_may_lie_in_the_current_folder(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     replayed = Scenario.load("mdi-exit-2-node", ["network.link={latency: 2 ms, trace: {name: walk.csv}}"])
     assert replayed.build().links[0].rate.mean_bps() == pytest.approx(2e6)
-    with pytest.raises(ScenarioError, match="run.csv: no such file"):
+    with pytest.raises(ScenarioError, match=r"run\.csv: no such file"):
         Scenario.load("mdi-exit-2-node", ["network.link={latency: 2 ms, trace: {name: run.csv}}"])
