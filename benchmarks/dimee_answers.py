@@ -280,7 +280,7 @@ def geometry(scenario: mdisim.Scenario, tiers: Stated) -> dict[str, float]:
     assert isinstance(priced, Priced)
     router = priced.router
     assert isinstance(router, ProbedLoss)
-    said = router.probe.predict((samples.features - router.mean) / router.scale)
+    said = router.probe.predict(router.scaled(samples.features))
     return {
         "distance of the means of easy and moderate, over the spread of the easy": float(
             np.linalg.norm(means[0] - means[1]) / spread

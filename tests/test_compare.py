@@ -1,5 +1,8 @@
 """Simulating and comparing: the same work for every policy, the textbook's intervals, any number of jobs."""
 
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,10 +13,13 @@ from worlds import drawn, fixed, line, scenario_file
 
 from mdisim import bounds, engine, metrics, policies
 from mdisim.engine import RuleError
+from mdisim.experiments import cases
 from mdisim.experiments.compare import Auto, Comparison, compare
+from mdisim.experiments.executors import Engine
 from mdisim.experiments.prepare import ExperimentError
 from mdisim.experiments.simulate import simulate
 from mdisim.experiments.steadiness import BINS, doubts, in_system, settled_s
+from mdisim.experiments.sweep.crew import RunError
 from mdisim.experiments.written import cell
 from mdisim.folders import ResultsError
 from mdisim.policies.policy import Policy
@@ -161,6 +167,21 @@ def test_a_rule_that_fails_ends_the_comparison(jobs):
     careless = Policy("careless", HERE.plan, where=KeepOrOffer(offload_first=True, keep_when_empty=False))
     with pytest.raises(RuleError, match="careless offers tasks but has no rule"):
         compare(WORLD, [HERE, careless], seeds=range(2), jobs=jobs)
+
+
+class Deadly(Executor):
+    """Processes that die of whatever they are given."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        future.set_exception(BrokenExecutor())
+        return future
+
+
+def test_a_run_that_outlasts_no_process_ends_the_comparison(monkeypatch):
+    monkeypatch.setattr(cases, "engine", lambda where: nullcontext(Engine(lambda jobs: Deadly(), breaks=True)))
+    with pytest.raises(RunError, match=r"here, seed 0: the process that ran it died, 2 times"):
+        compare(WORLD, [HERE], seeds=range(2), jobs=2)
 
 
 def test_policies_of_a_scenario_and_their_labels(tmp_path):

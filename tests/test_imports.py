@@ -15,7 +15,8 @@ import mdisim
 ROOT = Path(mdisim.__file__).parent
 LAYERS = (  # from the leaf up: a module imports what stands with it or before it
     {"policies"},
-    {"faults"},
+    {"files"},
+    {"faults", "rates"},
     {"world"},
     {"routes"},
     {"statistics"},

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from mdisim.scenario import Scenario
 
 RESULTS = Path("results")
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -24,6 +27,18 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
 
 
 json_option = click.option("--json", "wants_json", is_flag=True, help="Print a list of objects in SI units.")
+reads_scenario = together(
+    click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
+                 help="Replace one value, such as --set policy.exit_threshold=0.9; may be repeated."),
+    click.option("--allow-code", is_flag=True,
+                 help="Let the scenario import and run code of yours (rule: package.module:Class)."),
+    json_option,
+)  # fmt: skip
+writes_results = together(
+    click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
+                 help="Where to write; results/NAME-HASH by default."),
+    click.option("--force", is_flag=True, help="Replace other results that are there."),
+)  # fmt: skip
 
 
 def plots(what: str) -> Callable[[Command], Command]:
@@ -51,3 +66,15 @@ def free(out: Path, force: bool) -> None:
         raise click.BadParameter(f"{out} is there already; name another, or say --force", param_hint="--out")
     if not out.parent.is_dir():
         raise click.BadParameter(f"there is no folder {out.parent}", param_hint="--out")
+
+
+def scenario_of(path: str, overrides: tuple[str, ...], allow_code: bool) -> Scenario:
+    """Load a scenario as the options say."""
+    from mdisim.scenario import Scenario
+
+    return Scenario.load(path, overrides=overrides, allow_code=allow_code)
+
+
+def listed(text: str) -> list[str]:
+    """The names in a list with commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -3,46 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from mdisim.cli.options import check_plot, json_option, placed, plots, together
+from mdisim.cli.options import check_plot, listed, placed, plots, reads_scenario, scenario_of, writes_results
+from mdisim.cli.seeds import seeded, seeds_asked
 from mdisim.cli.shown import as_json, bounds_in_words, progress_bar
 
 if TYPE_CHECKING:
     from mdisim.experiments.comparison import Warmup
     from mdisim.experiments.prepare import Ground
-    from mdisim.experiments.replications import Auto
     from mdisim.policies.policy import Policy
     from mdisim.results import Run
-    from mdisim.scenario import Scenario
-
-reads_scenario = together(
-    click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
-                 help="Replace one value, such as --set policy.exit_threshold=0.9; may be repeated."),
-    click.option("--allow-code", is_flag=True,
-                 help="Let the scenario import and run code of yours (rule: package.module:Class)."),
-    json_option,
-)  # fmt: skip
-
-
-writes_results = together(
-    click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
-                 help="Where to write; results/NAME-HASH by default."),
-    click.option("--force", is_flag=True, help="Replace other results that are there."),
-)  # fmt: skip
-
-
-class SeedCount(click.IntRange):
-    """A number of seeds, or auto."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number, or the word."""
-        return value if value == "auto" else super().convert(value, param, ctx)
 
 
 @click.command()
@@ -90,7 +66,7 @@ def _check(path: str, overrides: tuple[str, ...], allow_code: bool) -> dict[str,
     from mdisim.experiments.compare import lay_out
     from mdisim.experiments.prepare import Ground
 
-    scenario = _scenario(path, overrides, allow_code)
+    scenario = scenario_of(path, overrides, allow_code)
     ground = Ground.of(scenario)
     others = lay_out(ground, None)
     alike = [label for label, recipe in scenario.compared().items() if recipe == scenario.recipe()]
@@ -130,12 +106,6 @@ def _bounds(ground: Ground, policies: Mapping[str, Policy]) -> list[dict[str, An
     return found
 
 
-def _scenario(path: str, overrides: tuple[str, ...], allow_code: bool) -> Scenario:
-    from mdisim.scenario import Scenario
-
-    return Scenario.load(path, overrides=overrides, allow_code=allow_code)
-
-
 @click.command()
 @click.argument("scenario", metavar="SCENARIO")
 @click.option("--policy", metavar="NAME", help="A policy in place of the scenario's.")
@@ -173,7 +143,7 @@ def run(
     check_plot(plot)
     named = () if policy is None else (_policy(policy, scenario, overrides, allow_code),)
     seeded = () if seed is None else (f"run.seed={seed}",)
-    ground = Ground.of(_scenario(scenario, (*named, *overrides, *seeded), allow_code))
+    ground = Ground.of(scenario_of(scenario, (*named, *overrides, *seeded), allow_code))
     chosen, number = ground.policy(None), ground.seed(None)
     asked = identity(ground.origin, chosen.name, parameters(chosen), number)
     directory = placed(out, ground.name, asked)
@@ -210,7 +180,7 @@ def _policy(name: str, scenario: str, overrides: tuple[str, ...], allow_code: bo
     if rival is not None:
         raise click.UsageError(f"--policy {name} and --set {rival} name a policy each; leave one out")
     others = tuple(text for text, path in paths.items() if path.split(".")[0] != "policy")
-    loaded = _scenario(scenario, others, allow_code)
+    loaded = scenario_of(scenario, others, allow_code)
     stated = loaded.stated(name)
     if stated.get("name") not in RECIPES and "rule" not in stated:
         known = [*RECIPES, *(p.called for p in (loaded.spec.policy, *loaded.spec.compare))]
@@ -223,29 +193,7 @@ def _policy(name: str, scenario: str, overrides: tuple[str, ...], allow_code: bo
 @click.argument("scenario", metavar="SCENARIO")
 @click.option("--policies", "names", metavar="A,B,C",
               help="Policies by name, the first one to compare with; the scenario's by default.")  # fmt: skip
-@click.option(
-    "--seeds",
-    type=SeedCount(1, 10_000),
-    default=5,
-    show_default=True,
-    metavar="N|auto",
-    help="How many seeds, counted from 0; each gives every policy the same work. auto: as --until says.",
-)
-@click.option(
-    "--until",
-    metavar="MEASURE=GOAL",
-    help="With --seeds auto: add seeds until half of the 95 % interval of MEASURE is at most GOAL for every "
-    "policy, such as latency_mean_s=5% of each mean, or =0.002 in the measure's unit; of "
-    "latency_mean_s_difference, that of the differences to the first policy.",
-)
-@click.option(
-    "--most",
-    type=click.IntRange(2, 10_000),
-    default=100,
-    show_default=True,
-    metavar="N",
-    help="With --seeds auto: no more seeds than these.",
-)
+@seeded
 @click.option(
     "--warmup",
     type=click.Choice(("stated", "mser")),
@@ -258,7 +206,7 @@ def _policy(name: str, scenario: str, overrides: tuple[str, ...], allow_code: bo
 @click.option("--measures", metavar="A,B,C", help="Which measures to print; all are written.")
 @click.option("--format", "style", type=click.Choice(("table", "markdown", "latex")), default="table",
               show_default=True, help="How to print.")  # fmt: skip
-@plots("the policies over time, at the first seed")
+@plots("accuracy against throughput and against latency")
 @reads_scenario
 @writes_results
 @click.pass_obj
@@ -288,15 +236,15 @@ def compare(
     from mdisim.cli.shown import comparison_report
     from mdisim.experiments import compare as comparing
     from mdisim.experiments.compare import check_measures, compare_on, identity, lay_out, record
-    from mdisim.experiments.prepare import Ground, no_progress
+    from mdisim.experiments.prepare import Ground
     from mdisim.folders import vacant
 
     check_plot(plot)
-    ground = Ground.of(_scenario(scenario, overrides, allow_code))
-    wanted = comparing.MEASURES if measures is None else tuple(_listed(measures))
+    ground = Ground.of(scenario_of(scenario, overrides, allow_code))
+    wanted = comparing.MEASURES if measures is None else tuple(listed(measures))
     check_measures(wanted, comparing.measures(ground.world.n_exits))
-    numbers = _seeds(seeds, until, most)
-    policies = lay_out(ground, None if names is None else _listed(names))
+    numbers = seeds_asked(seeds, until, most)
+    policies = lay_out(ground, None if names is None else listed(names))
     asked = identity(ground.origin, record(policies), numbers, warmup)
     directory = placed(out, ground.name, asked)
     vacant(directory, asked, force)
@@ -304,9 +252,10 @@ def compare(
         done = compare_on(ground, policies, numbers, jobs, advance, warmup)
     done.save(directory, command=command, force=force)
     if plot is not None:
-        from mdisim.report import save, timeline
+        from mdisim.report import save
+        from mdisim.report.frontiers import compared
 
-        save(timeline({label: ground.run(p, 0, no_progress) for label, p in policies.items()}), plot)
+        save(compared(done), plot)
     if wants_json:
         as_json(done.records(wanted))
     elif style == "table":
@@ -316,35 +265,6 @@ def compare(
     if wants_json or style != "table":
         for warning in done.warnings:
             click.echo(f"warning: {warning}", err=True)
-
-
-def _seeds(seeds: int | str, until: str | None, most: int) -> Sequence[int] | Auto:
-    """What --seeds, --until and --most ask for."""
-    from mdisim.experiments.compare import Auto
-
-    if not isinstance(seeds, str):
-        if until is not None:
-            raise click.UsageError("--until says when seeds are enough: say --seeds auto, too, or leave it out")
-        return range(seeds)
-    name, _, goal = (until or "").partition("=")
-    measure, goal = name.strip(), goal.strip()
-    try:
-        value = float(goal.removesuffix("%"))
-    except ValueError:
-        but = "" if until is None else f", not {until!r}"
-        raise click.UsageError(f"--seeds auto needs --until, such as --until latency_mean_s=5%{but}") from None
-    return Auto(
-        measure.removesuffix("_difference"),
-        relative=value / 100.0 if goal.endswith("%") else None,
-        absolute=None if goal.endswith("%") else value,
-        of="difference" if measure.endswith("_difference") else "mean",
-        first=min(5, most),
-        at_most=most,
-    )
-
-
-def _listed(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 @click.command()

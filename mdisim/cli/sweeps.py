@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mdisim.cli.options import placed, together
-from mdisim.cli.runs import reads_scenario, writes_results
+from mdisim.cli.options import listed, placed, reads_scenario, scenario_of, together, writes_results
 from mdisim.cli.shown import as_json, show
 from mdisim.cli.sweeps_shown import (
     judged_line,
@@ -81,11 +80,11 @@ def sweep(
     from mdisim.experiments.sweep.sweep import MEASURES, Tally, shard_of, sweep_on
 
     where, part = _where(options), shard_of(shard)
-    loaded = _scenario(scenario, overrides, allow_code)
-    wanted = MEASURES if measures is None else tuple(_listed(measures))
+    loaded = scenario_of(scenario, overrides, allow_code)
+    wanted = MEASURES if measures is None else tuple(listed(measures))
     _known(wanted, loaded)
     with tallies(f"sweep of {loaded.name}") as told:
-        named = None if policies is None else _listed(policies)
+        named = None if policies is None else listed(policies)
         plan = lay_out(
             loaded, _design(options), named, range(seeds), lambda n, total: told(Tally(total, n, checking=True))
         )
@@ -159,11 +158,12 @@ def search(
     **options: Any,
 ) -> None:
     """Find the largest rate of arrivals at which a policy meets its targets and the system keeps up."""
-    from mdisim.experiments.search import Care, question, search_rate
+    from mdisim.experiments.judging import Care
+    from mdisim.experiments.search import question, search_rate
     from mdisim.folders import vacant
 
     where = _where(options)
-    loaded = _scenario(scenario, overrides, allow_code)
+    loaded = scenario_of(scenario, overrides, allow_code)
     care = Care(batch=min(5, seeds), most=seeds, tolerance=tolerance)
     start_per_s = None if start is None else _rate(start)
     asked = question(loaded, policy, targets, care, start_per_s)
@@ -224,7 +224,7 @@ def tune(
     from mdisim.experiments.tune import tune as tuned
     from mdisim.folders import digest
 
-    loaded = _scenario(scenario, overrides, allow_code)
+    loaded = scenario_of(scenario, overrides, allow_code)
     facts = [options[key] for key in ("policy", "minimise", "maximise", "seeds", "sampler_seed")]
     asked = digest(["tuning", loaded.digest, parameters, targets, *facts])
     directory = placed(out, loaded.name, asked)
@@ -252,12 +252,6 @@ def _parameter(written: str) -> tuple[str, Any]:
 # --- options
 
 
-def _scenario(path: str, overrides: tuple[str, ...], allow_code: bool) -> Scenario:
-    from mdisim.scenario import Scenario
-
-    return Scenario.load(path, overrides=overrides, allow_code=allow_code)
-
-
 def _where(options: dict[str, Any]) -> Any:
     from mdisim.experiments.executors import Where
 
@@ -279,7 +273,3 @@ def _rate(written: str) -> float:
         return parse(written, RATE)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--start") from None
-
-
-def _listed(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]

@@ -14,7 +14,8 @@ import click
 from mdisim.cli.shown import quantity, show, table
 
 if TYPE_CHECKING:
-    from mdisim.experiments.search import Judged, Search
+    from mdisim.experiments.judging import Judged
+    from mdisim.experiments.search import Search
     from mdisim.experiments.sweep.sweep import Sweep, Tally
     from mdisim.experiments.trials import Trial
     from mdisim.experiments.tune import Tuning

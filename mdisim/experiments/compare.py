@@ -59,8 +59,7 @@ def compare(
         One run per policy and seed. The scenario's own seed does not count here. An `Auto`, such as
         `Auto("latency_mean_s", relative=0.05)`, goes on until an interval is narrow enough.
     jobs
-        How many processes run at once; the results are the same. Policies of your own must then be defined
-        in a module that can be imported.
+        How many processes run at once; the results are the same.
     progress
         Called after each run with the share of the runs that are done.
     warmup
@@ -75,6 +74,8 @@ def compare(
         What is asked for cannot be run.
     RuleError
         A rule answered something impossible.
+    RunError
+        The process of a run has died again and again.
     """
     ground = Ground.of(scenario)
     asked = seeds if isinstance(seeds, Auto) else tuple(seeds)

@@ -20,7 +20,7 @@ from mdisim.experiments.prepare import AnyScenario, ExperimentError, Ground, che
 from mdisim.experiments.spaces import Space, spaces_of
 from mdisim.experiments.sweep.crew import RunError
 from mdisim.experiments.sweep.plan import source_of
-from mdisim.experiments.sweep.store import found
+from mdisim.experiments.sweep.store import alone, found
 from mdisim.experiments.trials import Aim, Bench, Trial, propose, study
 from mdisim.folders import AnyPath, digest, plain, write_json, write_table
 from mdisim.planners import RECIPES
@@ -142,7 +142,8 @@ def tune(
     with TemporaryDirectory() as scratch, engine(where) as opened:
         folder = found(out or Path(scratch) / "tuning", *_papers(ground.origin, ask, name, command), force)
         bench = Bench(ground.scenario, stated, opened)
-        with study(optuna, folder / JOURNAL, ask, aim) as trying:
+        journal = folder / JOURNAL
+        with alone(journal), study(optuna, journal, ask, aim) as trying:
             made = propose(
                 optuna,
                 trying,
@@ -152,13 +153,15 @@ def tune(
                 sampler_seed,
                 progress,
             )
-        if all(trial.message for trial in made):
-            raise RunError(f"none of {trials} trials has a score; the first: {made[0].message}")
-        best = min([*made, bench.trial(aim, {}, train)], key=aim.rank)
-        scores = _scores(bench, aim, best.parameters, train, unseen)
-        tuning = Tuning(name, aim, best.parameters, _frame(made, aim), scores, None if out is None else Path(out))
-        write_table(tuning.trials, folder / TRIALS)
-        write_json(tuning.facts(), folder / RESULT)
+            if all(trial.message for trial in made):
+                raise RunError(f"none of {trials} trials has a score; the first: {made[0].message}")
+            best = min([*made, bench.trial(aim, {}, train)], key=aim.rank)
+            scores = _scores(bench, aim, best.parameters, train, unseen)
+            tuning = Tuning(
+                name, aim, best.parameters, _frame(made, aim), scores, None if out is None else Path(out)
+            )
+            write_table(tuning.trials, folder / TRIALS)
+            write_json(tuning.facts(), folder / RESULT)
     return tuning
 
 

@@ -12,18 +12,18 @@ import json
 import math
 import os
 import stat
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from tokenize import TokenError
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from mdisim.files import whole
 from mdisim.profiles.checks import (
     COST_FIELDS,
     SAMPLE_FIELDS,
@@ -47,16 +47,8 @@ _UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, 
 
 def write(profile: Profile, path: str | os.PathLike[str]) -> None:
     """Write a profile to `path` (by custom `NAME.npz`), whole or not at all; equal profiles, equal bytes."""
-    target = Path(path)
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-        try:
-            _pack(profile, file)
-            file.flush()
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, target)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    with whole(Path(path)) as fresh:
+        _pack(profile, fresh)
 
 
 def read(path: str | os.PathLike[str], *, limit_bytes: int = LIMIT_BYTES) -> Profile:
@@ -97,8 +89,8 @@ def read(path: str | os.PathLike[str], *, limit_bytes: int = LIMIT_BYTES) -> Pro
     return Profile(name=header["name"], header=header["about"], costs=costs, **samples)
 
 
-def _pack(profile: Profile, file: IO[bytes]) -> None:
-    with zipfile.ZipFile(file, "w") as archive:
+def _pack(profile: Profile, path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
         _add(archive, HEADER, profile.document().encode())
         for name, array in profile.arrays().items():
             buffer = io.BytesIO()

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mdisim.report.files import whole
+from mdisim.files import whole
 from mdisim.results import Run
 
 Event = dict[str, Any]

@@ -52,7 +52,8 @@ def differences(comparison: Comparison, measure: str = "throughput_per_s", ax: A
 def _title(measure: str, first: str) -> str:
     better = f"{'less' if less_is_better(measure) else 'more'} is better"
     told = ["percentage points" if is_share(measure) else unit(measure), better]
-    return fill(f"{words(measure)}, difference to {first}", WRAP, break_on_hyphens=False) + f"\n({'; '.join(filter(None, told))})"
+    title = fill(f"{words(measure)}, difference to {first}", WRAP, break_on_hyphens=False)
+    return f"{title}\n({'; '.join(filter(None, told))})"
 
 
 def _row(ax: Axes, at: float, row: pd.Series[float], factor: float) -> None:

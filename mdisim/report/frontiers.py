@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from mdisim.report.direct import Canvas, name_ends
 from mdisim.report.given import rows_of
 from mdisim.report.measures import dress, estimates, less_is_better, value_in_words
-from mdisim.report.style import INK, PALE, axes, line_of, look, mark_of
+from mdisim.report.style import INK, PALE, axes, line_of, look, mark_of, page
 
 if TYPE_CHECKING:
     from mdisim.experiments.comparison import Comparison
     from mdisim.experiments.sweep.sweep import Sweep
 
+FRONTIERS = (("throughput_per_s", "accuracy"), ("latency_p95_s", "accuracy"))  # of a comparison
+HIGH_IN = 3.2
 BOUNDS = {"throughput_per_s": "throughput_bound_per_s", "accuracy": "accuracy_bound"}
 BOUND: dict[str, Any] = {"color": INK, "linestyle": (0, (1, 1.5)), "linewidth": 1.2, "zorder": 1}
 BEST: dict[str, Any] = {"color": PALE, "linewidth": 2.5, "alpha": 0.5, "zorder": 1, "label": "_best"}
@@ -65,7 +68,7 @@ def frontier(
     at = {side: estimates(frame, by, measure) for side, measure in (("x", x), ("y", y))}
     if own_bounds:
         at["most"] = estimates(frame, by, BOUNDS.get(x, x))
-    ax = axes(ax, 3.2)
+    ax = axes(ax, HIGH_IN)
     policies = at["x"].index.get_level_values(0)
     parts = {
         policy: {side: _part(table, policies == policy, point) for side, table in at.items()}
@@ -156,6 +159,15 @@ def _name(
     for number, (policy, part) in enumerate(parts.items()):
         marks = list(zip(part["x"]["mean"].tolist(), part["y"]["mean"].tolist(), strict=True))
         canvas.name(str(policy), marks[::-1], line_of(number)["color"])
+
+
+@look()
+def compared(comparison: Comparison) -> Figure:
+    """Draw the frontiers of a comparison, one below the other, that of throughput with each policy's own bound."""
+    figure = page(HIGH_IN * len(FRONTIERS))
+    for (x, y), ax in zip(FRONTIERS, figure.subplots(len(FRONTIERS)), strict=True):
+        frontier(comparison, x, y, own_bounds=x in BOUNDS, ax=ax)
+    return figure
 
 
 @look()

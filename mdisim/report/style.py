@@ -22,8 +22,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.rcsetup import cycler
 from matplotlib.ticker import EngFormatter, LogFormatter
 
+from mdisim.files import need_folder, whole
 from mdisim.folders import AnyPath
-from mdisim.report.files import need_folder, whole
 
 INK, PALE = "0.15", "0.55"
 WIDTH_IN = 6.9  # of a page with two columns

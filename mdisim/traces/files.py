@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from mdisim.files import whole
 from mdisim.traces.formats import FORMATS, WRITTEN, told_apart
 from mdisim.traces.formats.page import Page
 from mdisim.traces.trace import Trace, TraceError
@@ -55,20 +55,12 @@ def write(trace: Trace, path: AnyPath, format: str = "mdisim") -> None:
     """
     make = FORMATS[_known(format, WRITTEN)].text
     assert make is not None
-    target = Path(path)
     try:
         content = make(trace).encode()
     except TraceError as error:
         raise TraceError(f"{os.fspath(path)}: cannot be written as {format}: {error}") from error
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-        try:
-            file.write(content)
-            file.flush()
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, target)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    with whole(Path(path)) as fresh:
+        fresh.write_bytes(content)
 
 
 def left_out(trace: Trace, format: str) -> list[str]:

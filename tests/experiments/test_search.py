@@ -8,8 +8,9 @@ import pytest
 from worlds import line
 
 from mdisim import cli
+from mdisim.experiments.judging import Care, Judge, Judged, Rates
 from mdisim.experiments.prepare import ExperimentError
-from mdisim.experiments.search import Care, Judged, Rates, _bisect, _Judge, search_rate
+from mdisim.experiments.search import _bisect, search_rate
 from mdisim.experiments.targets import Target, targets_of
 from mdisim.profiles import synthesise, write
 from mdisim.scenario import Scenario
@@ -108,7 +109,7 @@ def test_bisection_finds_the_limit_from_anywhere(start, limit):
 def test_nine_of_ten_runs_are_enough(queue, unstable, runs, verdict):
     scenario = Scenario.load(queue)
     targets = targets_of("accuracy >= 0.5", ("accuracy",))
-    judge = _Judge(scenario, None, targets, Rates.of(scenario), Care(most=40))
+    judge = Judge(scenario, None, targets, Rates.of(scenario), Care(most=40))
     given = pd.DataFrame({"accuracy": 0.9, "verdict": ["stable"] * (runs - unstable) + ["overloaded"] * unstable})
     assert judge._verdict(given)[0] == verdict
 

@@ -119,6 +119,23 @@ class Wish:
 """
 
 
+def test_two_processes_do_not_tune_the_same(scenario, tmp_path):
+    asked = {
+        "parameters": {"exit_threshold": [0.5, 0.9]},
+        "minimise": "latency_mean_s",
+        "trials": 1,
+        "jobs": 1,
+        "out": tmp_path,
+    }
+
+    def again(number, trial):
+        with pytest.raises(ResultsError, match=r"another process is at work on these runs; wait for it, or name"):
+            tune(scenario, seeds=1, fresh=1, **asked)
+
+    first = tune(scenario, seeds=1, fresh=1, progress=again, **asked)
+    assert tune(scenario, seeds=1, fresh=1, **asked).facts() == first.facts()
+
+
 def test_trials_of_a_rule_that_was_rewritten_are_not_mixed_with_new_ones(scenario, tmp_path, monkeypatch):
     (tmp_path / "wishes.py").write_text(RULE)
     monkeypatch.syspath_prepend(tmp_path)

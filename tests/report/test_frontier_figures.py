@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from matplotlib.transforms import Bbox
 
 from mdisim.experiments.sweep.sweep import Sweep
-from mdisim.report import FigureError, frontier, swept
+from mdisim.report import FigureError, frontier, frontiers, swept
 from mdisim.report.direct import apart
 from mdisim.report.frontiers import _steps
 
@@ -47,6 +47,22 @@ def test_marks_and_intervals_are_those_of_the_table():
         assert upright[:, 1] == pytest.approx([row[Y, "low"], row[Y, "high"]])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("throughput (1/s)", "accuracy (%)")
     assert names(ax) == ["fast", "sure", "poor"]
+
+
+def test_a_comparison_has_throughput_and_latency_against_accuracy():
+    slow = {"throughput_bound_per_s": [40.0] * 3, "latency_p95_s": [0.2, 0.3, 0.4]}
+    upper, lower = frontiers.compared(compared({"fast": FAST | slow, "sure": SURE | slow})).axes
+    assert marks(upper) == {
+        "fast": pytest.approx(np.array([[31.0, 0.8]])),
+        "sure": pytest.approx(np.array([[20.5, 0.91]])),
+    }
+    assert marks(lower) == {
+        "fast": pytest.approx(np.array([[0.3, 0.8]])),
+        "sure": pytest.approx(np.array([[0.3, 0.91]])),
+    }
+    assert lines(upper, "_most")
+    assert lines(lower, "_most") == []
+    assert (upper.get_xlabel(), lower.get_xlabel()) == ("throughput (1/s)", "latency p95 (s)")
 
 
 def test_a_table_of_runs_will_do():

@@ -1,12 +1,9 @@
 """Reports are written whole or not at all, and what cannot be reported is told in one message."""
 
 import json
-import re
-import shlex
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import page_runs
 import pytest
@@ -124,12 +121,3 @@ def test_without_the_extra_one_message_tells_what_to_install(saved, lacking, tmp
     assert "pip install 'mdisim[plot]'" in done.stderr
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_commands_of_the_document_do_what_they_say(tmp_path, capsys, monkeypatch):
-    text = (Path(__file__).parents[2] / "docs" / "reports.md").read_text(encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    block = re.search(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    for line in block[1].splitlines():
-        assert cli.main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
-    assert Path("three.html").read_bytes() == Path("results/three/report.html").read_bytes()

@@ -9,25 +9,29 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import Any
+from typing import Any, TypeVar
 
 from mdisim.experiments.executors import Engine
 from mdisim.experiments.sweep.work import FAILED, Outcome, Task, perform
 
 TRIES = 2  # alone, before a run is given up
+DIED = f"the process that ran it died, {TRIES} times: out of memory, or a fault in compiled code?"
+GIVEN_UP = Outcome(FAILED, {}, DIED)
 
 Perform = Callable[[Task], Outcome]
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class RunError(RuntimeError):
     """A run that failed where its measures are needed to go on."""
 
 
-def outcomes(tasks: Iterable[Task], engine: Engine, work: Perform = perform) -> Iterator[tuple[Task, Outcome]]:
-    """Do every task on an engine that is open, and give each with its outcome, as they come."""
+def outcomes(tasks: Iterable[T], engine: Engine, work: Callable[[T], R]) -> Iterator[tuple[T, R | None]]:
+    """Do every task on an engine that is open, and give each with its outcome, as they come; None if given up."""
     waiting = deque(tasks)
     while waiting:
-        suspects: list[Task] = []
+        suspects: list[T] = []
         yield from _together(waiting, suspects, engine, work)
         if suspects and engine.breaks:
             engine.restart(1)
@@ -38,10 +42,10 @@ def outcomes(tasks: Iterable[Task], engine: Engine, work: Perform = perform) -> 
 
 
 def _together(
-    waiting: deque[Task], suspects: list[Task], engine: Engine, work: Perform
-) -> Iterator[tuple[Task, Outcome]]:
+    waiting: deque[T], suspects: list[T], engine: Engine, work: Callable[[T], R]
+) -> Iterator[tuple[T, R]]:
     """Do what is waiting until all is done, or until a pool breaks; suspects are those lost with a process."""
-    running: dict[Future[Outcome], Task] = {}
+    running: dict[Future[R], T] = {}
     while waiting or running:
         while waiting and len(running) < engine.ahead:
             task = waiting.popleft()
@@ -63,21 +67,21 @@ def _together(
             return
 
 
-def _alone(task: Task, engine: Engine, work: Perform) -> Outcome:
+def _alone(task: T, engine: Engine, work: Callable[[T], R]) -> R | None:
     for _ in range(TRIES):
         try:
-            outcome: Outcome = engine.submit(work, task).result()
+            outcome: R = engine.submit(work, task).result()
         except engine.deaths:
             if engine.breaks:
                 engine.restart(1)
         else:
             return outcome
-    return Outcome.died(TRIES)
+    return None
 
 
 def measured(tasks: Sequence[Task], engine: Engine) -> list[dict[str, Any]]:
     """The measures of every task, in order; a RunError tells of the first that failed."""
-    found = {task.key: outcome for task, outcome in outcomes(tasks, engine)}
+    found = {task.key: outcome or GIVEN_UP for task, outcome in outcomes(tasks, engine, perform)}
     for task in tasks:
         if found[task.key].status == FAILED:
             raise RunError(f"{task.label}: {found[task.key].message}")

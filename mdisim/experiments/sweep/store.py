@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -92,6 +92,24 @@ def _give_name(fresh: Path, target: Path, identity: str, kind: str, force: bool)
             raise
 
 
+@contextmanager
+def alone(log: Path, instead: str = "wait for it, or name another directory") -> Iterator[None]:
+    """Keep others from the runs that a file tells of; a ResultsError where a process is at work on them."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # only POSIX has it
+        yield
+        return
+    with log.open("a", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ResultsError(f"{log.parent}: another process is at work on these runs; {instead}") from None
+        except OSError:  # a file system that knows no locks
+            pass
+        yield
+
+
 class Store:
     """The runs of a sweep in its directory; `shard` names the log of this process."""
 
@@ -103,25 +121,9 @@ class Store:
         self._log = directory / f"log{shard}.jsonl"
         self._aside = directory / f".{SUMMARY}{shard}"
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> AbstractContextManager[None]:
         """Keep others from the runs of this shard; a ResultsError where a process is at work on them."""
-        try:
-            import fcntl
-        except ModuleNotFoundError:  # only POSIX has it
-            yield
-            return
-        with self._log.open("a", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ResultsError(
-                    f"{self.directory}: another process is at work on these runs; wait for it, name another "
-                    "directory, or share them by --shard"
-                ) from None
-            except OSError:  # a file system that knows no locks
-                pass
-            yield
+        return alone(self._log, "wait for it, name another directory, or share them by --shard")
 
     def finished(self) -> set[str]:
         """The keys of the runs that are there; what a crash of the machine left of a file does not count."""

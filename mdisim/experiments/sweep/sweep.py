@@ -13,7 +13,7 @@ import pandas as pd
 
 from mdisim.experiments.executors import Engine, Where, engine
 from mdisim.experiments.prepare import ExperimentError
-from mdisim.experiments.sweep.crew import Perform, outcomes
+from mdisim.experiments.sweep.crew import GIVEN_UP, Perform, outcomes
 from mdisim.experiments.sweep.design import Design
 from mdisim.experiments.sweep.plan import Plan, Recipes, lay_out
 from mdisim.experiments.sweep.store import PLAN, RUNS, SUMMARY, Store, found
@@ -237,7 +237,8 @@ def fill(
         (store.directory / SUMMARY).unlink(missing_ok=True)  # it tells of a sweep that was complete
     if keep_runs:
         missing = [replace(task, keep=store.directory / RUNS / task.key) for task in missing]
-    for n, (task, outcome) in enumerate(outcomes(missing, opened, work), len(there) + 1):
+    for n, (task, ran) in enumerate(outcomes(missing, opened, work), len(there) + 1):
+        outcome = ran or GIVEN_UP
         store.put(task, outcome)
         failed += outcome.status == FAILED
         progress(Tally(len(mine), n, failed, len(there)))

@@ -104,13 +104,6 @@ class Outcome:
     seconds: float = float("nan")
     trace: str = ""
 
-    @classmethod
-    def died(cls, tries: int) -> Outcome:
-        """The outcome of a run that no process survived."""
-        return cls(
-            FAILED, {}, f"the process that ran it died, {tries} times: out of memory, or a fault in compiled code?"
-        )
-
 
 @lru_cache(maxsize=2)
 def _grown(stem: Stem) -> Scenario:

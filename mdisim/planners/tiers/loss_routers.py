@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mdisim.planners.tiers.routers import standard
+from mdisim.planners.tiers.routers import Scaling, standard
 from mdisim.policies.scores import Floats, Ints
 
 RIDGE = 0.01  # of the number of samples, on standardised features
@@ -24,22 +24,21 @@ class ExpectedLoss:
     """What each tier is expected to lose against the cloud: `weights` [d + 1, 2], the last line a constant."""
 
     weights: Floats
-    mean: Floats
-    scale: Floats
+    scaled: Scaling
 
     def losses(self, features: Floats) -> Floats:
         """Return the expected losses, [n, 3]; nothing for the cloud."""
-        lost = ((features - self.mean) / self.scale) @ self.weights[:-1] + self.weights[-1]
+        lost = self.scaled(features) @ self.weights[:-1] + self.weights[-1]
         return np.append(lost, np.zeros((len(lost), 1)), axis=1)
 
 
 def expected_loss(features: Floats, lost: Floats) -> ExpectedLoss:
     """Ridge regression of what mobile and edge lose, [n, 2], on standardised features."""
-    mean, scale = standard(features)
-    z = (features - mean) / scale
+    scaled = standard(features)
+    z = scaled(features)
     middle = lost.mean(axis=0)
     weights = np.linalg.solve(z.T @ z + RIDGE * len(z) * np.eye(z.shape[1]), z.T @ (lost - middle))
-    return ExpectedLoss(np.vstack([weights, middle]), mean, scale)
+    return ExpectedLoss(np.vstack([weights, middle]), scaled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +50,12 @@ class ProbedLoss:
     """
 
     probe: Any
-    mean: Floats
-    scale: Floats
+    scaled: Scaling
     expected: ExpectedLoss
 
     def losses(self, features: Floats) -> Floats:
         """Return the expected losses, [n, 3]; nothing for the cloud."""
-        return self.expected.losses(with_confidence(self.probe, (features - self.mean) / self.scale))
+        return self.expected.losses(with_confidence(self.probe, self.scaled(features)))
 
 
 def probed_loss(features: Floats, label: Ints, lost: Floats) -> ProbedLoss | ExpectedLoss:
@@ -66,10 +64,10 @@ def probed_loss(features: Floats, label: Ints, lost: Floats) -> ProbedLoss | Exp
 
     if len(np.unique(label)) == 1:
         return expected_loss(features, lost)  # there is no class to tell
-    mean, scale = standard(features)
-    z = (features - mean) / scale
+    scaled = standard(features)
+    z = scaled(features)
     probe = LogisticRegression(max_iter=1000, tol=1e-3).fit(z, label)
-    return ProbedLoss(probe, mean, scale, expected_loss(with_confidence(probe, z), lost))
+    return ProbedLoss(probe, scaled, expected_loss(with_confidence(probe, z), lost))
 
 
 def with_confidence(probe: Any, features: Floats) -> Floats:

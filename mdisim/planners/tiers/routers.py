@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import permutations
 from typing import Any, Protocol
 
@@ -36,6 +37,7 @@ class Router(Protocol):
 
 
 Fit = Callable[[Floats, Ints], Router]
+Scaling = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True)
@@ -95,13 +97,12 @@ class Classifier:
     """One minus the probability of each pool, as a classifier of standardised features has it."""
 
     model: Any
-    mean: Floats
-    scale: Floats
+    scaled: Scaling
 
     def losses(self, features: Floats) -> Floats:
         """Return the losses, [n, 3]; infinite for pools that the classifier has never seen."""
         losses = np.full((len(features), 3), np.inf)
-        losses[:, self.model.classes_] = 1.0 - self.model.predict_proba((features - self.mean) / self.scale)
+        losses[:, self.model.classes_] = 1.0 - self.model.predict_proba(self.scaled(features))
         return losses
 
 
@@ -126,11 +127,11 @@ def _classifier(model: Any, features: Floats, pool: Ints) -> Router:
         return class_means(features, pool)  # there is nothing to tell apart
     from sklearn.exceptions import ConvergenceWarning
 
-    mean, scale = standard(features)
+    scaled = standard(features)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the passes are few on purpose
-        model.fit((features - mean) / scale, pool)
-    return Classifier(model, mean, scale)
+        model.fit(scaled(features), pool)
+    return Classifier(model, scaled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,10 +175,14 @@ def some(values: Floats) -> Floats:
     return np.asarray(distinct[np.linspace(0, len(distinct) - 1, PRICES).round().astype(np.int64)])
 
 
-def standard(features: Floats) -> tuple[Floats, Floats]:
-    """Mean and spread of each feature; a spread of 1 for those that never change."""
+def standard(features: Floats) -> Scaling:
+    """What gives features the mean 0 and the spread 1, as it does these [n, d]; what never changes keeps its 0."""
     spread = features.std(axis=0)
-    return features.mean(axis=0), np.where(spread > 0, spread, 1.0)
+    return partial(_scaled, mean=features.mean(axis=0), spread=np.where(spread > 0, spread, 1.0))
+
+
+def _scaled(features: Floats, mean: Floats, spread: Floats) -> Floats:
+    return (features - mean) / spread
 
 
 def crossfitted(fit: Callable[[Ints], Router], features: Floats, group: Ints) -> Floats:

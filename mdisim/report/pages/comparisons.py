@@ -9,7 +9,7 @@ import pandas as pd
 from mdisim.experiments.comparison import MEASURES, Comparison
 from mdisim.experiments.written import lines, meaning
 from mdisim.report.forests import differences
-from mdisim.report.frontiers import frontier
+from mdisim.report.frontiers import FRONTIERS, frontier
 from mdisim.report.loads import OVERALL, utilisation
 from mdisim.report.measures import words
 from mdisim.report.pages.numbers import BOUND_MEASURES, known, told_seeds
@@ -18,7 +18,6 @@ from mdisim.report.pages.parts import Body, Facts, Table
 from mdisim.report.pages.pictures import Sketch, drawn
 
 COMPARED = ("throughput_per_s", "latency_p95_s", "accuracy")  # whose differences are drawn
-FRONTIERS = (("throughput_per_s", "accuracy"), ("latency_p95_s", "accuracy"))
 
 
 def body(comparison: Comparison) -> Body:

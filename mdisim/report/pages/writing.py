@@ -12,8 +12,8 @@ from jinja2 import Environment, StrictUndefined
 
 from mdisim.experiments.comparison import VERDICTS, Comparison
 from mdisim.experiments.sweep.sweep import Sweep
+from mdisim.files import need_folder, whole
 from mdisim.folders import AnyPath, provenance, reading
-from mdisim.report.files import need_folder, whole
 from mdisim.report.pages import comparisons, runs, sweeps
 from mdisim.report.pages.origins import past
 from mdisim.report.pages.parts import Body

@@ -1,11 +1,11 @@
-"""Files of the report: there whole or not at all, in a folder that is there."""
+"""Files that are there whole or not at all, in a folder that is there."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 
 def need_folder(target: Path, error_of: type[ValueError]) -> None:
@@ -15,16 +15,18 @@ def need_folder(target: Path, error_of: type[ValueError]) -> None:
 
 
 @contextmanager
-def whole(target: Path, error_of: type[ValueError]) -> Iterator[Path]:
+def whole(target: Path, error_of: type[ValueError] | None = None) -> Iterator[Path]:
     """A path to write to; the file gets its own name, and replaces what has it, when all is written.
 
-    Raises ``error_of`` where the file system refuses; then nothing is left behind.
+    Where that fails nothing is left behind. Of what the file system refuses ``error_of`` tells, if there is one.
     """
-    fresh = target.with_name(f".{target.name}.{os.getpid()}.part")
+    fresh = target.parent / f".{target.name}.{token_hex(4)}"
     try:
         yield fresh
         fresh.replace(target)
     except OSError as error:
+        if error_of is None:
+            raise
         why = error.strerror or error
         raise error_of(f"{target}: cannot be written: {why}; a file in a folder of yours would do") from error
     finally:
