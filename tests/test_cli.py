@@ -141,7 +141,7 @@ def test_other_results_are_replaced_only_by_force(scene, capsys):
         (("run", "tow.yaml"), "tow.yaml: there is no such file"),
         (("run", "two.yaml", "--set", "run.sed=3"), "did you mean 'seed'?"),
         (("run", "two.yaml", "--set", "network.link.rate=20"), "network.link.rate"),
-        (("run", "two.yaml", "--policy", "mdi-exti"), "--policy: no policy 'mdi-exti'; did you mean 'mdi-exit'?"),
+        (("run", "two.yaml", "--policy", "mdi-exti"), "no policy 'mdi-exti'; did you mean 'mdi-exit'?"),
         (("run", "two.yaml", "--policy", "local", "--set", "policy=no-exit"), "name a policy each"),
         (("run", "two.yaml", "--policy", "local", "--set", "policy.name=no-exit"), "name a policy each"),
         (("run", "two.yaml", "--policy", "local", "--set", "policyx=3"), "--set policyx=3: policyx: unknown key"),

@@ -180,7 +180,7 @@ class Deadly(Executor):
 
 def test_a_run_that_outlasts_no_process_ends_the_comparison(monkeypatch):
     monkeypatch.setattr(cases, "engine", lambda where: nullcontext(Engine(lambda jobs: Deadly(), breaks=True)))
-    with pytest.raises(RunError, match=r"here, seed 0: the process that ran it died, 2 times"):
+    with pytest.raises(RunError, match=r"here, seed \d: the process that ran it died, 2 times"):
         compare(WORLD, [HERE], seeds=range(2), jobs=2)
 
 
@@ -486,3 +486,24 @@ def test_intervals_cover_the_mean_of_an_mm1_queue():
     covered = int(((low <= 1.0) & (high >= 1.0)).sum())
     least, most = stats.binom.interval(0.999, n, 0.95)
     assert least <= covered <= most
+
+
+class Nothing:
+    """A recipe that forgot to return its policy."""
+
+    name = "nothing"
+
+    def build(self, setting):
+        """Give nothing."""
+
+
+def test_a_build_that_returns_no_policy_is_told():
+    with pytest.raises(ExperimentError, match="policy nothing: its build returned None; a Policy would do"):
+        simulate(WORLD, Nothing(), seed=1)
+
+
+def test_a_run_is_called_as_the_scenario_calls_its_policy(tmp_path):
+    scenario = Scenario.load(scenario_file(tmp_path))
+    labelled = scenario.with_overrides(["compare=[{name: local, label: alone}]"])
+    assert simulate(labelled, "alone", seed=1).policy == "alone"
+    assert simulate(scenario.with_overrides(["policy={name: local, label: mine}"]), seed=1).policy == "mine"

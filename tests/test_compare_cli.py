@@ -115,7 +115,7 @@ def test_check_tells_the_bounds(scene, capsys):
     lines = [line for line in out.splitlines() if line.startswith("#")]
     assert lines[0] == "# two.yaml: all is well"
     assert [line.split(":")[0] for line in lines[1:]] == [
-        "# mdi-exit", "# local", "# strict", "# any policy", "# offered"
+        *(f"# at the exits of {label}" for label in ("mdi-exit", "local", "strict")), "# any policy", "# offered"
     ]  # fmt: skip
     assert "answers/s (limited by phone, " in lines[1]
     assert lines[-1] == "# offered: 40 /s"

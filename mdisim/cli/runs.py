@@ -12,7 +12,7 @@ import click
 
 from mdisim.cli.options import check_plot, listed, placed, plots, reads_scenario, scenario_of, writes_results
 from mdisim.cli.seeds import seeded, seeds_asked
-from mdisim.cli.shown import as_json, bounds_in_words, progress_bar
+from mdisim.cli.shown import ANY, as_json, bounds_in_words, progress_bar
 
 if TYPE_CHECKING:
     from mdisim.experiments.comparison import Warmup
@@ -96,7 +96,7 @@ def _bounds(ground: Ground, policies: Mapping[str, Policy]) -> list[dict[str, An
     total = float(sum(offered))
     mix = [rate / total for rate in offered] if isfinite(total) and total else None
     found = []
-    for label, demand in {**demands, "any policy": bounds.lightest(world)}.items():
+    for label, demand in {**demands, ANY: bounds.lightest(world)}.items():
         bound = bounds.throughput_bound(world, demand, mix=mix)
         right = bounds.accuracy_bound(world, policies.get(label))
         found.append(
@@ -144,7 +144,7 @@ def run(
     named = () if policy is None else (_policy(policy, scenario, overrides, allow_code),)
     seeded = () if seed is None else (f"run.seed={seed}",)
     ground = Ground.of(scenario_of(scenario, (*named, *overrides, *seeded), allow_code))
-    chosen, number = ground.policy(None), ground.seed(None)
+    chosen, number = ground.alone(None), ground.seed(None)
     asked = identity(ground.origin, chosen.name, parameters(chosen), number)
     directory = placed(out, ground.name, asked)
     vacant(directory, asked, force)
@@ -172,21 +172,12 @@ def _timeline(run: Run) -> Callable[[Path], object]:
 
 def _policy(name: str, scenario: str, overrides: tuple[str, ...], allow_code: bool) -> str:
     """The override that puts this policy in place, with the parameters that the scenario states for it."""
-    from mdisim.planners import RECIPES
-    from mdisim.scenario.nearest import hint
-
     paths = {text: text.partition("=")[0].strip() for text in overrides}
     rival = next((text for text, path in paths.items() if path in ("policy", "policy.name")), None)
     if rival is not None:
         raise click.UsageError(f"--policy {name} and --set {rival} name a policy each; leave one out")
     others = tuple(text for text, path in paths.items() if path.split(".")[0] != "policy")
-    loaded = scenario_of(scenario, others, allow_code)
-    stated = loaded.stated(name)
-    if stated.get("name") not in RECIPES and "rule" not in stated:
-        known = [*RECIPES, *(p.called for p in (loaded.spec.policy, *loaded.spec.compare))]
-        say = hint(name, dict.fromkeys(known), "there are")
-        raise click.BadParameter(f"no policy {name!r}; {say}", param_hint="--policy")
-    return f"policy={json.dumps(stated)}"
+    return f"policy={json.dumps(scenario_of(scenario, others, allow_code).stated(name))}"
 
 
 @click.command()

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from mdisim.experiments.written import SHARES, STEPS, unit_of
+from mdisim.experiments.written import SHARES, step_of, unit_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mdisim.experiments.compare import Comparison
     from mdisim.results import Run
 
+ANY = "any policy"  # as bounds call it
 PIPED_WIDTH = 200
 MOST_FAULTS = 20  # printed
 GAP = 3  # between columns
@@ -88,14 +89,10 @@ def quantity(measure: str, *values: float) -> str:
     if measure.endswith(SHARES):
         return _joined([f"{100 * v:.1f}" for v in values], " %")
     unit = unit_of(measure)
-    step, prefix = _step(abs(values[0])) if unit and unit != "/s" else (1.0, "")
+    step, prefix = step_of(unit, abs(values[0])) if unit and unit != "/s" else (1.0, "")
     return _joined(
         [f"{v / step:.3g}" if abs(v / step) < 1e3 else f"{v / step:.0f}" for v in values], f" {prefix}{unit}"
     )
-
-
-def _step(value: float) -> tuple[float, str]:
-    return next(((step, prefix) for step, prefix in STEPS if value >= step), (1.0, ""))
 
 
 def _joined(texts: Sequence[str], unit: str) -> str:
@@ -228,6 +225,7 @@ def bounds_in_words(bounds: Sequence[Mapping[str, Any]]) -> list[str]:
         most = quantity("throughput_bound_per_s", bound["throughput_bound_per_s"]).replace(" /s", " answers/s")
         by = f" (limited by {', '.join(bound['limited_by'])})" if bound["limited_by"] else ""
         right = quantity("accuracy", bound["accuracy_bound"])
-        found.append(f"{bound['policy']}: at most {most}{by}, at most {right} right")
+        whose = "" if bound["policy"] == ANY else "at the exits of "
+        found.append(f"{whose}{bound['policy']}: at most {most}{by}, at most {right} right")
     offered = bounds[0]["offered_per_s"]
     return [*found, f"offered: {quantity('offered_per_s', offered)}"] if isfinite(offered) else found

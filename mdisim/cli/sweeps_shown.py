@@ -133,7 +133,7 @@ def search_report(found: Search, scenario: str) -> None:
 def sweep_report(done: Sweep, measures: Sequence[str], directory: Path) -> None:
     """Print means with intervals by point and policy, then what failed."""
     rows = [
-        {**{p: _short(row[p]) for p in done.paths}, "policy": row["policy"], "seeds": row["seeds"]}
+        {**{done.head(p): _short(row[p]) for p in done.paths}, "policy": row["policy"], "seeds": row["seeds"]}
         | {m: quantity(m, row[m], row[f"{m}_high"] - row[m]) for m in measures}
         for row in done.table(measures).head(MOST_ROWS).to_dict("records")
     ]

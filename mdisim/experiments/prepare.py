@@ -68,10 +68,22 @@ class Ground:
         if isinstance(given, Policy):
             return given
         recipe = self._recipe(given)
+        called = getattr(recipe, "name", recipe)
         try:
-            return recipe.build(setting(self.world))
+            made = recipe.build(setting(self.world))
         except ValueError as error:
-            raise ExperimentError(f"policy {getattr(recipe, 'name', recipe)}: {error}") from error
+            raise ExperimentError(f"policy {called}: {error}") from error
+        if not isinstance(made, Policy):
+            raise ExperimentError(f"policy {called}: its build returned {made!r}; a Policy would do")
+        return made
+
+    def alone(self, given: AnyPolicy | None) -> Policy:
+        """The policy of a single run, called as the scenario calls it where that has a label for it."""
+        made = self.policy(given)
+        if self.scenario is None or not isinstance(given, str | None):
+            return made
+        label = self.scenario.spec.policy.label if given is None else self.scenario.stated(given).get("label")
+        return replace(made, name=label or made.name)
 
     def _recipe(self, given: Recipe | str | Mapping[str, Any] | None) -> Recipe:
         if not isinstance(given, str | Mapping | None):

@@ -29,7 +29,6 @@ def simulate(
         Of all random numbers; the scenario's if left out. Two policies with one seed meet the same work.
     progress
         Called now and then with the share of the simulated time that has passed, from 0 to 1.
-
     record
         Keep every service and every transmission in the run's `events`, for `mdisim.report.event_trace`.
 
@@ -41,4 +40,4 @@ def simulate(
         A rule answered something impossible.
     """
     ground = Ground.of(scenario)
-    return ground.run(ground.policy(policy), ground.seed(seed), progress, record)
+    return ground.run(ground.alone(policy), ground.seed(seed), progress, record)

@@ -53,13 +53,19 @@ def name_of(measure: str) -> str:
     return measure.removesuffix(ending).replace("_", " ")
 
 
+def step_of(unit: str, value: float) -> tuple[float, str]:
+    """What a value is divided by to be read, and the prefix that the unit then has; nobody says kiloseconds."""
+    steps = (step for step in STEPS if not (unit == "s" and step[0] > 1.0))
+    return next((step for step in steps if value >= step[0]), (1.0, ""))
+
+
 def head_of(measure: str, values: Iterable[float]) -> Head:
     """How to show these values of a measure: in the unit that suits the largest."""
     unit = unit_of(measure)
     largest = max((abs(v) for v in values if isfinite(v)), default=0.0)
     if unit in NOT_SCALED:
         return Head(name_of(measure), unit, 0.01 if unit == "%" else 1.0)
-    step, prefix = next(((step, prefix) for step, prefix in STEPS if largest >= step), (1.0, ""))
+    step, prefix = step_of(unit, largest)
     return Head(name_of(measure), prefix + unit, step)
 
 

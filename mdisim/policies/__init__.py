@@ -29,6 +29,7 @@ from mdisim.policies.views import (
     Place,
     Seen,
     Task,
+    moved,
     pure,
 )
 
@@ -70,6 +71,7 @@ __all__ = [
     "Task",
     "check",
     "described",
+    "moved",
     "parameters",
     "pure",
     "row",

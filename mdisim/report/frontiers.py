@@ -187,7 +187,10 @@ def swept(
     Returns the axes. Raises a FigureError where rows or columns lack, or where a seed comes twice at a point of
     a line.
     """
-    table = estimates(rows_of(given), [hue, x], y).reset_index()
+    rows = rows_of(given)
+    if not isinstance(given, pd.DataFrame) and x in given.paths:
+        rows, x = rows.rename(columns={x: given.head(x)}), given.head(x)
+    table = estimates(rows, [hue, x], y).reset_index()
     ax = axes(ax, 2.8)
     numbers = pd.api.types.is_numeric_dtype(table[x]) and not pd.api.types.is_bool_dtype(table[x])
     codes, kinds = pd.factorize(table[x])

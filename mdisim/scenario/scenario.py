@@ -12,12 +12,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mdisim.planners import RECIPES
 from mdisim.policies.policy import Recipe
 from mdisim.profiles import Profile
 from mdisim.scenario import arrivals, building, checks, graphml, replays
 from mdisim.scenario.catalogue import find
 from mdisim.scenario.faults import Document, Fault, Finding, ScenarioError, in_order, unreadable
 from mdisim.scenario.models import Policy, Spec
+from mdisim.scenario.nearest import hint
 from mdisim.scenario.overrides import Overrides, apply, assignments
 from mdisim.scenario.phrases import phrases
 from mdisim.scenario.recipes import recipe_of, sharing, written
@@ -130,9 +132,16 @@ class Scenario:
             raise ScenarioError(_loose(origin, found)) from None
 
     def stated(self, name: str) -> dict[str, Any]:
-        """What a name means here: a policy that the scenario states under it, or else the one so named."""
-        own = (p for p in (self.spec.policy, *self.spec.compare) if p.called == name)
-        meant = sharing(next(own, Policy(name=name)), self.spec.policy)
+        """What a name means here: a policy that the scenario states under it, or else the one so named.
+
+        Raises ScenarioError where there is neither.
+        """
+        own = {p.called: p for p in reversed((self.spec.policy, *self.spec.compare))}
+        if name not in own and name not in RECIPES:
+            more = "; a rule of your own stands under compare with a label" if ":" in name else ""
+            say = f"no policy {name!r}; {hint(name, dict.fromkeys([*own, *RECIPES]), 'there are')}{more}"
+            raise ScenarioError(_loose(f"policy {name}", [Finding(("name",), say)]))
+        meant = sharing(own.get(name, Policy(name=name)), self.spec.policy)
         return meant.model_dump(exclude_none=True)
 
     def compared(self) -> dict[str, Recipe]:

@@ -432,7 +432,7 @@ def test_the_command_sweeps_and_goes_on(path, tmp_path, capsys, monkeypatch):
     assert code == 0
     assert [row["policy.exit_threshold"] for row in json.loads(out)] == [0.7, 0.9]
     facts = json.loads((tmp_path / "out" / "provenance.json").read_text())
-    assert (facts["kind"], facts["paths"]) == ("sweep", ["policy.exit_threshold"])
+    assert (facts["kind"], facts["paths"]) == ("sweep", {"policy.exit_threshold": ""})
 
 
 def test_a_shard_without_runs_is_no_fault(path, tmp_path, capsys, monkeypatch):

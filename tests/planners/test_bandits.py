@@ -398,7 +398,7 @@ def test_confidences_and_predictions_are_all_that_is_needed():
     ],
 )
 def test_parameters_that_no_run_could_use_are_refused(name, given, says):
-    recipe, found = recipe_of(NamedPolicy.model_validate({"name": name, **given}), allow_code=False)
+    recipe, found = recipe_of(NamedPolicy.model_validate({"name": name, **given}), code=None)
     assert recipe is None
     assert [says in fault.message for fault in found] == [True]
 

@@ -199,7 +199,7 @@ def test_of_a_sweep_the_runs_that_are_done_count():
     status = ["done", "done", "failed"]
     given = points(("a",)).sort_values(["policy.exit_threshold", "seed"]).assign(status=status * 3)
     given.loc[given["status"] == "failed", [X, Y]] = nan
-    sweep = Sweep(given, ("policy.exit_threshold",))
+    sweep = Sweep(given, {"policy.exit_threshold": ""})
     assert marks(swept(sweep, "policy.exit_threshold"))["a"][:, 1].tolist() == [0.5, 1.5, 2.5]
     assert marks(frontier(sweep, point="policy.exit_threshold"))["a"][:, 0].tolist() == [0.5, 1.5, 2.5]
 

@@ -182,7 +182,7 @@ def test_failed_and_pending_runs_of_a_sweep_are_told(results):
     runs = swept.runs.assign(
         status=["failed", "pending", *["done"] * 6], message=["no <route> to d9", *[""] * 7], verdict="stable"
     )
-    text = page(Sweep(runs, swept.paths))
+    text = page(Sweep(runs, swept.units))
     assert "1 of 8 runs failed" in text
     assert "1 of 8 runs are not done yet" in text
     assert Reader(text).tables["Failures"][1:] == [["no <route> to d9", "1"]]
@@ -192,7 +192,7 @@ def test_failed_and_pending_runs_of_a_sweep_are_told(results):
 def test_a_sweep_of_which_nothing_is_done_has_a_page(results):
     swept = results["sweep"]
     plan = swept.runs[["point", *swept.paths, "policy", "seed"]].assign(status="pending")
-    assert "No run is done yet" in page(Sweep(plan, swept.paths))
+    assert "No run is done yet" in page(Sweep(plan, swept.units))
 
 
 # --- lines of a sweep

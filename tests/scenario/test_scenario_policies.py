@@ -142,3 +142,13 @@ def test_scenarios_and_their_errors_cross_a_process_pool(scenario):
     with pytest.raises(ScenarioError) as error:
         scenario(("at: source", "at: sorce"))
     assert pickle.loads(pickle.dumps(error.value)).faults == error.value.faults
+
+
+def test_a_name_is_that_of_a_policy_or_a_label_of_the_scenario(scenario):
+    compared = f"compare=[mdi-exit, {{rule: '{RULE}', patience: 3, label: sooner}}]"
+    made = scenario(overrides=[compared], allow_code=True)
+    assert made.recipe("sooner") == Mine(patience=3)
+    with pytest.raises(ScenarioError, match="no policy 'soner'; did you mean 'sooner'"):
+        made.recipe("soner")
+    with pytest.raises(ScenarioError, match="a rule of your own stands under compare with a label"):
+        made.recipe("no.module:Rule")

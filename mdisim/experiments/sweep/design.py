@@ -160,6 +160,12 @@ def _fits(value: Any, dimension: Dimension) -> bool:
     return True
 
 
+def unit_of(values: Sequence[Any]) -> str:
+    """The SI unit in which the column of one path is, where its values are quantities; else nothing."""
+    dimension = dimension_of(values) if all(isinstance(value, str) for value in values) else None
+    return dimension.si if dimension else ""
+
+
 def column(values: Sequence[Any]) -> list[Any]:
     """The values of one path as a column of one type: numbers stay, quantities become SI numbers, else text."""
     kinds = {type(value) for value in values}

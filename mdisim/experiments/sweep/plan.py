@@ -18,7 +18,7 @@ import pandas as pd
 
 from mdisim import __version__
 from mdisim.experiments.prepare import ExperimentError, Ground, check_seeds
-from mdisim.experiments.sweep.design import Design, Point, column
+from mdisim.experiments.sweep.design import Design, Point, column, unit_of
 from mdisim.experiments.sweep.work import Cell, Place, Stem, Task
 from mdisim.folders import digest, plain
 from mdisim.planners import RECIPES
@@ -41,13 +41,19 @@ RESERVED = {"policy": "policies (--policies)", "run.seed": "seeds (--seeds)"}
 class Plan:
     """The runs of a sweep. `table` has a row for each, in order: point, the paths' values, policy, seed, key.
 
-    `tasks` are what is to be done, by key: as many as there are different keys.
+    `tasks` are what is to be done, by key: as many as there are different keys. `units` has the SI unit of each
+    path, "" where it has none.
     """
 
     scenario: Scenario
     table: pd.DataFrame
     tasks: Mapping[str, Task]
-    paths: tuple[str, ...]
+    units: Mapping[str, str]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of the design."""
+        return tuple(self.units)
 
     @property
     def identity(self) -> str:
@@ -87,7 +93,8 @@ def lay_out(
                 rows.append({"point": number, "policy": label, "seed": int(seed), "key": key})
         checked(number + 1, len(points))
     _refuse(faults)
-    return Plan(scenario, _table(points, rows), tasks, tuple(points[0]))
+    units = {path: unit_of([point[path] for point in points]) for path in points[0]}
+    return Plan(scenario, _table(points, rows), tasks, units)
 
 
 def key_of(cell: Cell, seed: int) -> str:

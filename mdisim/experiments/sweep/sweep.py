@@ -53,12 +53,22 @@ class Sweep:
 
     `runs`: one row a run: point, a column for each path (quantities in SI units), policy, seed, status (done,
     failed or, of a sweep that is not at its end, pending), every measure of a run's summary, message, key.
-    `paths` are the names of the points' columns. `directory` is None where nothing was kept.
+    `units` has the unit of each of the points' columns, "" where it has none. `directory` is None where nothing
+    was kept.
     """
 
     runs: pd.DataFrame
-    paths: tuple[str, ...]
+    units: Mapping[str, str]
     directory: Path | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The names of the points' columns."""
+        return tuple(self.units)
+
+    def head(self, path: str) -> str:
+        """A path with its unit, as tables and figures call it."""
+        return f"{path} ({self.units[path]})" if self.units.get(path) else path
 
     def __repr__(self) -> str:
         """Say how many runs there are, and what became of them."""
@@ -107,9 +117,9 @@ class Sweep:
         facts = provenance(folder, "sweep")
         with reading(folder):
             if (folder / SUMMARY).exists():
-                return cls(pd.read_parquet(folder / SUMMARY), tuple(facts["paths"]), folder)
+                return cls(pd.read_parquet(folder / SUMMARY), facts["paths"], folder)
             table = pd.read_parquet(folder / PLAN)
-        return cls(_joined(table, Store(folder)), tuple(facts["paths"]), folder)
+        return cls(_joined(table, Store(folder)), facts["paths"], folder)
 
 
 def sweep(
@@ -200,7 +210,7 @@ def sweep_on(
         with store.alone():
             with engine(where) as opened:
                 fill(store, plan, shard, opened, keep_runs, retry_failed, progress)
-            return Sweep(finish(store, plan), plan.paths, None if out is None else Path(out))
+            return Sweep(finish(store, plan), plan.units, None if out is None else Path(out))
 
 
 def begin(
@@ -209,7 +219,13 @@ def begin(
     """Open the directory of a sweep, or make it with its provenance, its plan and its scenario."""
     s = plan.scenario
     origin = Origin(s.name, s.text, dump(s.resolved()), s.digest, s.overrides)
-    facts = {"kind": "sweep", "command": command, "paths": plan.paths, "rows": len(plan.table), **origin.facts()}
+    facts = {
+        "kind": "sweep",
+        "command": command,
+        "paths": dict(plan.units),
+        "rows": len(plan.table),
+        **origin.facts(),
+    }
     files = {PLAN: plan.table, "scenario.yaml": origin.given, "resolved.yaml": origin.resolved}
     folder = found(out, plan.identity, facts, files, force)
     return Store(folder, "" if shard[1] == 1 else f"-{shard[0]}-of-{shard[1]}")

@@ -38,7 +38,7 @@ def body(sweep: Sweep) -> Body:
 
 
 def _facts(sweep: Sweep) -> Facts:
-    found = [(path, _range(_axis(sweep.runs[path]))) for path in sweep.paths]
+    found = [(sweep.head(path), _range(_axis(sweep.runs[path]))) for path in sweep.paths]
     found.append(("policies", ", ".join(map(str, sweep.runs["policy"].unique()))))
     return (*found, ("seeds", ", ".join(str(seed) for seed in sorted(sweep.runs["seed"].unique()))))
 
@@ -99,7 +99,7 @@ def _points(sweep: Sweep) -> Table:
     others = [table["policy"].astype(str), table["seeds"].astype(str)]
     worst = _worst(sweep.runs)
     rows = tuple(zip(*texts, *others, *(cells for _, cells in columns), worst, strict=True))
-    heads = (*sweep.paths, "policy", "seeds", *(str(head) for head, _ in columns), "verdict")
+    heads = (*map(sweep.head, sweep.paths), "policy", "seeds", *(str(head) for head, _ in columns), "verdict")
     more = len(rows) - MOST_ROWS
     note = "Means over seeds ± half of the 95 % interval." + (
         f" The first {MOST_ROWS} of {len(rows)} rows; summary.parquet has all." if more > 0 else ""
@@ -129,7 +129,8 @@ def _failures(sweep: Sweep) -> list[Table]:
 
 def _sketches(sweep: Sweep, done: pd.DataFrame) -> list[Sketch]:
     there = known(done, DRAWN)
-    path, rows, note = lined(done, sweep.paths)
+    called = {path: sweep.head(path) for path in sweep.paths}
+    path, rows, note = lined(done.rename(columns=called), tuple(called.values()))
     found = []
     if path is not None:
         found = [_swept(rows, path, measure, note) for measure in there]
