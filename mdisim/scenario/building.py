@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import inf, nan
-from pathlib import Path
 
 import numpy as np
 
@@ -29,7 +28,7 @@ from mdisim.scenario.models import (
     Speed,
 )
 from mdisim.scenario.network import Message, Network
-from mdisim.scenario.reading import found
+from mdisim.scenario.reading import Folders
 from mdisim.scenario.replays import Traces
 from mdisim.scenario.roster import Roster, roster_of
 from mdisim.scenario.wiring import wired
@@ -37,7 +36,7 @@ from mdisim.scenario.wiring import wired
 BYTES_SHARE = {"float32": 1.0, "float16": 0.5, "int8": 0.25, "json": 5.0}
 
 
-def world_of(spec: Spec, profile: Profile, folder: Path, traces: Traces) -> world.World:
+def world_of(spec: Spec, profile: Profile, folders: Folders, traces: Traces) -> world.World:
     """Resolve a scenario that has no faults.
 
     Routes are the fastest over unloaded links, for messages of the stated size or else for the largest feature
@@ -55,7 +54,7 @@ def world_of(spec: Spec, profile: Profile, folder: Path, traces: Traces) -> worl
     return world.World(
         devices=tuple(_device(n, e, profile.n_exits, traces) for n, e in zip(there.names, entries, strict=True)),
         links=links,
-        sources=_sources(spec, there, folder),
+        sources=_sources(spec, there, folders),
         samples=_samples(profile.half("test")),
         calibration=_samples(profile.half("calibration")),
         stage_s=table.stage_s[rows] / speed,
@@ -132,11 +131,11 @@ def _device(name: str, entry: Device, n_exits: int, traces: Traces) -> world.Dev
     )
 
 
-def _sources(spec: Spec, there: Roster, folder: Path) -> tuple[world.Source, ...]:
+def _sources(spec: Spec, there: Roster, folders: Folders) -> tuple[world.Source, ...]:
     return tuple(
         world.Source(
             device=device,
-            arrivals=_arrivals(source.arrivals, folder),
+            arrivals=_arrivals(source.arrivals, folders),
             deadline_s=inf if source.deadline is None else source.deadline,
             order=source.order,
             priority=source.priority,
@@ -146,14 +145,14 @@ def _sources(spec: Spec, there: Roster, folder: Path) -> tuple[world.Source, ...
     )
 
 
-def _arrivals(stated: Arrivals, folder: Path) -> world.Arrivals:
+def _arrivals(stated: Arrivals, folders: Folders) -> world.Arrivals:
     match stated:
         case Constant() | Poisson():
             return world.Arrivals(stated.kind, rate_per_s=stated.rate)
         case OnOff():
             return world.Arrivals(stated.kind, rate_per_s=stated.rate, on_s=stated.on, off_s=stated.off)
         case FromFile():
-            return world.Arrivals(stated.kind, times_s=files.times_s(found(folder, stated.path)))
+            return world.Arrivals(stated.kind, times_s=files.times_s(folders.file(stated.path)))
         case Closed():
             return world.Arrivals(stated.kind, population=stated.population, think_s=stated.think)
         case _:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path as File
 from typing import Any
 
 import numpy as np
@@ -20,13 +19,14 @@ from mdisim.policies.adaptive import Adaptive
 from mdisim.policies.policy import Recipe
 from mdisim.profiles import CostTable, Profile, ProfileError
 from mdisim.routes import routes
-from mdisim.scenario import arrivals, failures, models, reading
+from mdisim.scenario import arrivals, failures, models
 from mdisim.scenario.failing import faults_of, too_fine, too_often
 from mdisim.scenario.faults import Finding
 from mdisim.scenario.models import Device, FromFile, Policy, Source, Spec, Speed
 from mdisim.scenario.nearest import hint
 from mdisim.scenario.network import Network
 from mdisim.scenario.phrases import phrases
+from mdisim.scenario.reading import Folders
 from mdisim.scenario.recipes import recipe_of, sharing
 from mdisim.scenario.replays import Traces
 from mdisim.scenario.roster import Roster, counts_of, roster
@@ -82,13 +82,13 @@ def _sound(kind: Any, value: Any) -> Any:
 
 
 def everything(
-    data: Mapping[str, Any], found: Sections, folder: File, traces: Traces, *, code: File | None
+    data: Mapping[str, Any], found: Sections, traces: Traces, *, allow_code: bool
 ) -> tuple[Profile | None, list[Finding]]:
     """Check all that needs more than one section; also returns the profile if it could be read."""
     parts = found.parts
     counts = counts_of(data.get("devices"))
     there, findings = roster(counts) if counts else (None, [])
-    profile, more = load_profile(parts["profile"], folder) if "profile" in parts else (None, [])
+    profile, more = load_profile(parts["profile"], traces.folders) if "profile" in parts else (None, [])
     findings += more
     findings += _window(parts)
     table, more = _table(profile, parts.get("costs"))
@@ -103,8 +103,9 @@ def everything(
             findings += too_often(parts["faults"], parts["run"])
             findings += too_fine(parts["faults"], parts.get("devices", {}), there, parts["run"], traces)
         findings += _sources(data.get("workload"), there)
-    findings += _arrivals(parts.get("workload", ()), folder)
+    findings += _arrivals(parts.get("workload", ()), traces.folders)
     common: Policy | None = None
+    code = traces.folders if allow_code else None
     for path, policy in policies(parts):
         recipe, more = recipe_of(policy if common is None else sharing(policy, common), code=code)
         more = more or _exits(recipe, profile)
@@ -149,10 +150,10 @@ def is_path(profile: str) -> bool:
     return profile.endswith(".npz") or os.path.basename(profile) != profile
 
 
-def load_profile(name: str, folder: File) -> tuple[Profile | None, list[Finding]]:
+def load_profile(name: str, folders: Folders) -> tuple[Profile | None, list[Finding]]:
     """Read the profile that a scenario names: by its name, or from a path that begins at the scenario."""
     try:
-        profile = profiles.load(reading.found(folder, name) if is_path(name) else name)
+        profile = profiles.load(folders.file(name) if is_path(name) else name)
     except ProfileError as error:
         return None, [Finding(("profile",), "; ".join(error.faults))]
     except OSError as error:
@@ -283,12 +284,12 @@ def _sources(workload: Any, there: Roster) -> list[Finding]:
     ]
 
 
-def _arrivals(workload: tuple[Source, ...], folder: File) -> list[Finding]:
+def _arrivals(workload: tuple[Source, ...], folders: Folders) -> list[Finding]:
     found = []
     for number, source in enumerate(workload):
         if isinstance(source.arrivals, FromFile):
             try:
-                arrivals.times_s(reading.found(folder, source.arrivals.path))
+                arrivals.times_s(folders.file(source.arrivals.path))
             except ValueError as error:
                 say = f"{source.arrivals.path}{error}"
                 found.append(Finding(("workload", number, "arrivals", "path"), say))

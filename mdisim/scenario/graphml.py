@@ -10,7 +10,6 @@ import os
 import warnings
 from collections.abc import Collection, Iterator
 from io import BytesIO
-from pathlib import Path
 from typing import Any, NoReturn
 from xml.parsers.expat import ErrorString, ExpatError, ParserCreate
 
@@ -19,7 +18,7 @@ from pydantic import ValidationError
 from mdisim.scenario.nearest import hint, listed, nearest
 from mdisim.scenario.network import Link, Pair
 from mdisim.scenario.phrases import phrases
-from mdisim.scenario.reading import content, found
+from mdisim.scenario.reading import Folders, content
 from mdisim.scenario.replays import is_path
 from mdisim.scenario.roster import Roster
 from mdisim.scenario.yamlio import YamlError, compose
@@ -29,14 +28,14 @@ MOST_FAULTS = 20
 NAMES = ("name", "label")  # of a node, if its id is not the device's name
 
 
-def pairs(folder: Path, file: str, there: Roster) -> tuple[list[Pair], list[str]]:
-    """Read the links of a graph from a file in a folder, and say what is wrong with it.
+def pairs(folders: Folders, file: str, there: Roster) -> tuple[list[Pair], list[str]]:
+    """Read the links of a graph from a file, and say what is wrong with it.
 
     An attribute of an edge is written as its key in `network.link` is in YAML; paths of traces begin at the
     file's folder. Attributes of other programs are passed over.
     """
     try:
-        graph = _graph(content(found(folder, file), LIMIT_BYTES))
+        graph = _graph(content(folders.file(file), LIMIT_BYTES))
     except ValueError as error:
         return [], [f"{file}{error}"]
     names, wrong = _devices(graph, there)

@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
 
 
-def found(folder: Path, name: str) -> Path:
-    """A file in the scenario's folder or, where it has none so called, in that where `--set` is typed."""
-    beside = folder / name
-    return beside if os.path.exists(beside) or not os.path.exists(name) else Path(name)
+@dataclass(frozen=True)
+class Folders:
+    """Where what a scenario names is looked for: beside it or, where there is none so called, where it was read.
+
+    The latter is where `--set` is typed.
+    """
+
+    beside: Path
+    current: Path
+
+    @classmethod
+    def of(cls, folder: AnyFolder) -> Folders:
+        """A scenario's folder, and the current one; both stay what they are when the current one changes."""
+        return folder if isinstance(folder, Folders) else cls(Path(folder).resolve(), Path.cwd())
+
+    def __iter__(self) -> Iterator[Path]:
+        """In the order in which they are looked in."""
+        return iter((self.beside, self.current))
+
+    def file(self, name: str) -> Path:
+        """The file of this name, or path; where there is none, where it should be beside the scenario."""
+        return next((folder / name for folder in self if os.path.exists(folder / name)), self.beside / name)
+
+
+AnyFolder = str | os.PathLike[str] | Folders
 
 
 def content(path: Path, limit_bytes: int) -> bytes:

@@ -23,12 +23,13 @@ from mdisim.scenario.faults import Finding, Path
 from mdisim.scenario.models import Policy
 from mdisim.scenario.nearest import hint
 from mdisim.scenario.phrases import expected, phrase
+from mdisim.scenario.reading import Folders
 from mdisim.scenario.units import BANDWIDTH, DATA, TIME, Dimension, parse
 
 UNITS: Mapping[str, Dimension] = {"_s": TIME, "_bytes": DATA, "_bps": BANDWIDTH}
 
 
-def recipe_of(policy: Policy, *, code: File | None) -> tuple[Recipe | None, list[Finding]]:
+def recipe_of(policy: Policy, *, code: Folders | None) -> tuple[Recipe | None, list[Finding]]:
     """Return the recipe with its parameters set, or what is wrong with it."""
     kind, found = _kind(policy, code)
     if kind is None:
@@ -75,7 +76,7 @@ def written(policy: Policy, recipe: Recipe) -> dict[str, Any]:
     return named | parameters
 
 
-def _kind(policy: Policy, code: File | None) -> tuple[type[Recipe] | None, list[Finding]]:
+def _kind(policy: Policy, code: Folders | None) -> tuple[type[Recipe] | None, list[Finding]]:
     if policy.name is not None and policy.rule is not None:
         return None, [Finding(("rule",), "a policy has a name or a rule, not both", True)]
     if policy.rule is not None:
@@ -87,7 +88,7 @@ def _kind(policy: Policy, code: File | None) -> tuple[type[Recipe] | None, list[
     return RECIPES[policy.name], []
 
 
-def _imported(rule: str, code: File | None) -> tuple[type[Recipe] | None, list[Finding]]:
+def _imported(rule: str, code: Folders | None) -> tuple[type[Recipe] | None, list[Finding]]:
     """Import a class of the user's own; only where the user allowed that code is run."""
     module, colon, name = rule.partition(":")
     if not colon or not module or not name.isidentifier():
@@ -95,7 +96,8 @@ def _imported(rule: str, code: File | None) -> tuple[type[Recipe] | None, list[F
     elif code is None:
         say = f"{rule!r} would import and run code; say --allow-code (in Python: allow_code=True) if you trust it"
     else:
-        _look_in(code, File())
+        sys.path.extend(place for place in map(str, code) if place not in sys.path)  # worker processes get it, too
+        invalidate_caches()
         try:
             kind = getattr(import_module(module), name)
         except Exception as error:
@@ -103,16 +105,24 @@ def _imported(rule: str, code: File | None) -> tuple[type[Recipe] | None, list[F
             absent = isinstance(error, ModuleNotFoundError) and str(error.name) in (module, module.split(".")[0])
             why = f"{type(error).__name__}: {error}{would if absent else ''}"
             return None, [Finding(("rule",), f"could not import {rule!r}: {why}")]
+        say = _mistaken(module, code)
+        if say:
+            return None, [Finding(("rule",), say)]
         if isinstance(kind, type) and is_dataclass(kind) and callable(getattr(kind, "build", None)):
             return cast(type[Recipe], kind), []
         say = f"{rule!r} is not a dataclass with a method build(setting) -> Policy"
     return None, [Finding(("rule",), say)]
 
 
-def _look_in(*folders: File) -> None:
-    """Let modules in these folders be imported, after all that is installed; workers get the path, too."""
-    sys.path.extend(place for folder in folders if (place := str(folder.resolve())) not in sys.path)
-    invalidate_caches()
+def _mistaken(module: str, code: Folders) -> str:
+    """What is wrong where the module imported is not the scenario's, but installed or an earlier scenario's."""
+    parts = module.split(".")
+    files = [File(*parts).with_suffix(".py"), File(*parts, "__init__.py")]
+    meant = next((folder / file for folder in code for file in files if (folder / file).exists()), None)
+    taken = getattr(sys.modules[module], "__file__", None)
+    if meant is None or (taken is not None and File(taken).resolve() == meant.resolve()):
+        return ""
+    return f"{module!r} is {taken} here, not {meant}; another name, or a process of its own, would do"
 
 
 def _needed(field: Field[Any]) -> bool:

@@ -15,7 +15,7 @@ from mdisim import traces
 from mdisim.scenario.faults import Finding
 from mdisim.scenario.faults import Path as Place
 from mdisim.scenario.network import Replay
-from mdisim.scenario.reading import found
+from mdisim.scenario.reading import Folders
 from mdisim.traces import Trace, TraceError
 
 SHORTEST_S = 1e-9  # of what is shorter, so many laps go by that their number loses its last digits
@@ -36,9 +36,9 @@ def stated_in(plain: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Traces:
-    """The traces of a scenario; paths begin at `folder`, or else at the current one."""
+    """The traces of a scenario."""
 
-    folder: Path
+    folders: Folders
     _read: dict[tuple[str, str | None], Trace] = field(default_factory=dict, repr=False)
     _used: dict[tuple[Replay, float | None], Trace] = field(default_factory=dict, repr=False)
 
@@ -82,7 +82,7 @@ class Traces:
     def _given(self, name: str, format: str | None) -> Trace:
         """The trace as it is in its file; raises ValueError, in which the file is called as in the scenario."""
         if (name, format) not in self._read:
-            at = found(self.folder, name) if is_path(name) else name
+            at = self.folders.file(name) if is_path(name) else name
             try:
                 self._read[name, format] = traces.load(at, format)
             except (ValueError, OSError) as error:  # the latter of names that no file can have

@@ -22,6 +22,7 @@ from mdisim.scenario.models import Policy, Spec
 from mdisim.scenario.nearest import hint
 from mdisim.scenario.overrides import Overrides, apply, assignments
 from mdisim.scenario.phrases import phrases
+from mdisim.scenario.reading import AnyFolder, Folders
 from mdisim.scenario.recipes import recipe_of, sharing, written
 from mdisim.scenario.replays import Traces
 from mdisim.scenario.roster import roster_of
@@ -36,8 +37,8 @@ class Scenario:
     """A scenario without faults.
 
     `spec` is what was written, with defaults and in SI units; `text` the file as it was given, which messages
-    call `origin`; paths in it begin at `folder`; `overrides` is what was set on top of it. Scenarios are equal
-    if their digests are.
+    call `origin`; `folders` are where paths in it begin; `overrides` is what was set on top of it. Scenarios are
+    equal if their digests are.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Scenario:
     profile: Profile = field(repr=False)
     traces: Traces = field(repr=False)
     text: str = field(repr=False)
-    folder: Path = field(repr=False)
+    folders: Folders = field(repr=False)
     origin: str = field(repr=False, default="scenario")
     overrides: tuple[str, ...] = ()
     allow_code: bool = False
@@ -80,21 +81,21 @@ class Scenario:
         *,
         name: str = "scenario",
         origin: str | None = None,
-        folder: str | os.PathLike[str] = ".",
+        folder: AnyFolder = ".",
         overrides: Overrides = (),
         allow_code: bool = False,
     ) -> Scenario:
-        """Read a scenario from text; paths in it begin at `folder`, faults name it `origin`."""
-        settings, at = assignments(overrides), Path(folder)
+        """Read a scenario from text; paths begin at `folder`, or else the current one; faults name `origin`."""
+        settings, folders = assignments(overrides), Folders.of(folder)
         document = _document(text, origin or name, settings)
         data = document.root.data()
         found, findings = checks.sections(data)
-        traces = Traces(at)
-        profile, more = checks.everything(data, found, at, traces, code=at if allow_code else None)
+        traces = Traces(folders)
+        profile, more = checks.everything(data, found, traces, allow_code=allow_code)
         findings += more
         if findings or found.spec is None or profile is None:
             raise ScenarioError(in_order(document.fault(f) for f in findings))
-        scenario = cls(name, found.spec, profile, traces, text, at, document.origin, settings, allow_code)
+        scenario = cls(name, found.spec, profile, traces, text, folders, document.origin, settings, allow_code)
         findings = scenario._misfits()
         if findings:
             raise ScenarioError(in_order(document.fault(f) for f in findings))
@@ -106,14 +107,14 @@ class Scenario:
             self.text,
             name=self.name,
             origin=self.origin,
-            folder=self.folder,
+            folder=self.folders,
             overrides=(*self.overrides, *assignments(overrides)),
             allow_code=self.allow_code,
         )
 
     def build(self) -> World:
         """Resolve everything into numbers."""
-        return building.world_of(self.spec, self.profile, self.folder, self.traces)
+        return building.world_of(self.spec, self.profile, self.folders, self.traces)
 
     def recipe(self, policy: str | Mapping[str, Any] | None = None) -> Recipe:
         """The scenario's policy, or one given by name or as a mapping of its name and parameters.
@@ -150,7 +151,7 @@ class Scenario:
         return {p.called: self._recipe(p, f"compare {i}") for i, p in enumerate(stated)}
 
     def _recipe(self, policy: Policy, origin: str) -> Recipe:
-        code = self.folder if self.allow_code else None
+        code = self.folders if self.allow_code else None
         recipe, found = recipe_of(sharing(policy, self.spec.policy), code=code)
         if recipe is None:
             raise ScenarioError(_loose(origin, found))
@@ -176,10 +177,10 @@ class Scenario:
         meant.pop("description", None)
         meant["profile"] = self.profile.digest
         for arriving in _from_files(meant):
-            arriving["path"] = list(arrivals.times_s(self.folder / arriving["path"]))
+            arriving["path"] = list(arrivals.times_s(self.folders.file(arriving["path"])))
         network = self.spec.network
         if network is not None and network.file is not None:
-            drawn, _ = graphml.pairs(self.folder, network.file, roster_of(self.spec))
+            drawn, _ = graphml.pairs(self.folders, network.file, roster_of(self.spec))
             plain = [pair.model_dump(mode="json", by_alias=True, exclude_none=True) for pair in drawn]
             meant["network"] |= {"file": "", "links": plain + meant["network"]["links"]}
         for trace in replays.stated_in(meant):
@@ -213,7 +214,7 @@ class Scenario:
 
     def _at(self, path: str) -> str:
         """A path from anywhere."""
-        return str((self.folder / path).resolve())
+        return str(self.folders.file(path).resolve())
 
     def dump(self, path: str | os.PathLike[str]) -> None:
         """Write the resolved scenario as YAML."""

@@ -53,7 +53,7 @@ def wired(network: Network, there: Roster, traces: Traces) -> tuple[tuple[world.
 def _stated(network: Network, there: Roster, traces: Traces, found: list[Finding]) -> Iterator[tuple[Path, Pair]]:
     """The pairs that a file states, and those that the scenario states."""
     if network.topology == "graphml" and network.file is not None:
-        pairs, wrong = graphml.pairs(traces.folder, network.file, there)
+        pairs, wrong = graphml.pairs(traces.folders, network.file, there)
         found += [Finding(FILE, one) for one in wrong]
         yield from ((FILE, pair) for pair in pairs)
     yield from ((("network", "links", number), pair) for number, pair in enumerate(network.links))

@@ -18,6 +18,7 @@ from mdisim.experiments.prepare import ExperimentError, Ground
 from mdisim.policies.policy import Policy, Recipe
 from mdisim.scenario import Scenario
 from mdisim.scenario.models import Spec
+from mdisim.scenario.reading import Folders
 from mdisim.scenario.replays import Traces
 
 DONE, FAILED = "done", "failed"
@@ -30,7 +31,7 @@ class Stem:
     text: str = field(repr=False)
     name: str
     origin: str
-    folder: Path
+    folders: Folders
     overrides: tuple[str, ...]
     allow_code: bool
     profile: str
@@ -39,12 +40,11 @@ class Stem:
     def of(cls, scenario: Scenario) -> Stem:
         """The stem of a scenario."""
         s = scenario
-        folder = s.folder.resolve()
-        return cls(s.text, s.name, s.origin, folder, s.overrides, s.allow_code, s.profile.digest)
+        return cls(s.text, s.name, s.origin, s.folders, s.overrides, s.allow_code, s.profile.digest)
 
     def grow(self) -> Scenario:
         """Read the scenario; an ExperimentError where the file of its profile is no longer the same."""
-        facts = {"name": self.name, "origin": self.origin, "folder": self.folder, "overrides": self.overrides}
+        facts = {"name": self.name, "origin": self.origin, "folder": self.folders, "overrides": self.overrides}
         grown = Scenario.from_text(self.text, **facts, allow_code=self.allow_code)  # type: ignore[arg-type]
         if grown.profile.digest != self.profile:
             raise ExperimentError(
@@ -71,7 +71,7 @@ class Place:
     def scenario(self) -> Scenario:
         """The scenario of this point; it was checked before, so that only the stem is read with all checks."""
         grown = _grown(self.stem)
-        return replace(grown, spec=self.spec, overrides=self.overrides, traces=Traces(self.stem.folder))
+        return replace(grown, spec=self.spec, overrides=self.overrides, traces=Traces(self.stem.folders))
 
 
 @dataclass(frozen=True)
