@@ -232,6 +232,7 @@ class Broken(Careless):
 def own_rules(scene, monkeypatch):
     (scene / "own_rules.py").write_text(OWN_RULE)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "own_rules", raising=False)
     return ("run", "two.yaml", "--set", "compare=[]", "--allow-code", "--set")
 
 

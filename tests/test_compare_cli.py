@@ -98,7 +98,8 @@ def test_doubts_are_told_and_do_not_spoil_what_programs_read(scene, capsys):
         (("--seeds", "auto"), "--seeds auto needs --until, such as --until latency_mean_s=5%"),
         (("--seeds", "auto", "--until", "latency_mean_s"), "not 'latency_mean_s'"),
         (("--seeds", "auto", "--until", "latency_means=5%"), "did you mean 'latency_mean_s'?"),
-        (("--seeds", "auto", "--until", "latency_mean_s=-5%"), "above 0"),
+        (("--seeds", "auto", "--until", "latency_mean_s=-5%"), "latency_mean_s=-5%: a number above 0 would do"),
+        (("--seeds", "auto", "--until", "accuracy_difference=nan"), "such as --until accuracy_difference=5%"),
         (("--until", "latency_mean_s=5%"), "say --seeds auto, too"),
         (("--warmup", "long"), "'long' is not one of"),
         (("--format", "html"), "'html' is not one of"),
@@ -115,7 +116,8 @@ def test_check_tells_the_bounds(scene, capsys):
     lines = [line for line in out.splitlines() if line.startswith("#")]
     assert lines[0] == "# two.yaml: all is well"
     assert [line.split(":")[0] for line in lines[1:]] == [
-        *(f"# at the exits of {label}" for label in ("mdi-exit", "local", "strict")), "# any policy", "# offered"
+        *(f"# at the exits of {label}, wherever tasks go" for label in ("mdi-exit", "local", "strict")),
+        "# any policy", "# offered",
     ]  # fmt: skip
     assert "answers/s (limited by phone, " in lines[1]
     assert lines[-1] == "# offered: 40 /s"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mdisim.policies.policy import Policy
     from mdisim.results import Run
 
+EVENTS = "timeline.json.gz"
+
 
 @click.command()
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
@@ -161,13 +163,15 @@ def run(
         as_json([{**facts, **done.summary(), "faults": failed, "directory": str(directory)}])
     else:
         run_report(done, f"seed {number}" + (" (--seed wins over the file's)" if seeded else ""), directory)
+        if record:
+            click.echo(f"every event in {directory / EVENTS}, for a viewer of Chrome traces")
 
 
 def _timeline(run: Run) -> Callable[[Path], object]:
     """What writes the events of a run into its folder."""
     from mdisim.report import save_event_trace
 
-    return lambda folder: save_event_trace(run, folder / "timeline.json.gz")
+    return lambda folder: save_event_trace(run, folder / EVENTS)
 
 
 def _policy(name: str, scenario: str, overrides: tuple[str, ...], allow_code: bool) -> str:

@@ -225,7 +225,7 @@ def bounds_in_words(bounds: Sequence[Mapping[str, Any]]) -> list[str]:
         most = quantity("throughput_bound_per_s", bound["throughput_bound_per_s"]).replace(" /s", " answers/s")
         by = f" (limited by {', '.join(bound['limited_by'])})" if bound["limited_by"] else ""
         right = quantity("accuracy", bound["accuracy_bound"])
-        whose = "" if bound["policy"] == ANY else "at the exits of "
-        found.append(f"{whose}{bound['policy']}: at most {most}{by}, at most {right} right")
+        whose = ANY if bound["policy"] == ANY else f"at the exits of {bound['policy']}, wherever tasks go"
+        found.append(f"{whose}: at most {most}{by}, at most {right} right")
     offered = bounds[0]["offered_per_s"]
     return [*found, f"offered: {quantity('offered_per_s', offered)}"] if isfinite(offered) else found

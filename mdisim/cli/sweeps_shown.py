@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +119,8 @@ def trial_line(number: int, trial: Trial) -> str:
 def search_report(found: Search, scenario: str) -> None:
     """Print the largest rate with its bracket, then every rate that was tried."""
     show(f"{found.policy} in {scenario}: {' and '.join(map(str, found.targets))}")
-    bracket = f"between {found.low_per_s:.4g}/s and {found.high_per_s:.4g}/s"
+    low = f"{found.low_per_s:.4g}/s" if isfinite(found.low_per_s) else "nothing"
+    bracket = f"between {low} and {found.high_per_s:.4g}/s"
     show(f"largest rate {found.rate_per_s:.4g}/s, {bracket} ({len(found.runs)} runs)")
     measures = list(dict.fromkeys(target.measure for target in found.targets))
     rows = [

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import inf, nextafter
+from math import inf, isnan, nextafter
 from typing import Any
 
+from numpy import integer
 from numpy.random import Generator
 from simpy import Environment
 
@@ -198,8 +199,11 @@ class Node:
         answer = self.policy.where.where(here, peers, self.task(job), self.knobs, self.rng)
         if not isinstance(answer, Place):
             raise RuleError(f"{self.policy.name} answers {answer!r} where a Place is due, such as Place(OFFER)")
-        if answer.device < CONTINUE:
-            raise RuleError(f"{self.policy.name} places a task at {answer.device}, neither a device nor an answer")
+        if not isinstance(answer.device, int | integer) or answer.device < CONTINUE:
+            raise RuleError(
+                f"{self.policy.name} places a task at {answer.device!r}, neither a device's number, such as "
+                "peer.device, nor an answer, such as OFFER"
+            )
         if answer.payload == INPUT and job.stage > 0:
             self.restart(job)
         self._go(job, answer.device, running)
@@ -320,10 +324,14 @@ class Node:
     def turn(self, knobs: Knobs) -> None:
         """New knobs: thresholds are stamped on what is admitted from now on."""
         rows, K = len(self.policy.plan), len(self.stage_s)
-        if not (0 <= knobs.row < rows and len(knobs.thresholds) in (0, K) and knobs.gap_s > 0.0):
+        if not isinstance(knobs, Knobs) or not isinstance(knobs.thresholds, tuple):
+            raise RuleError(f"{self.policy.name} answers {knobs!r} where Knobs with a tuple of thresholds are due")
+        if not (0 <= knobs.row < rows and len(knobs.thresholds) in (0, K) and knobs.gap_s > 0.0) or any(
+            isnan(threshold) for threshold in knobs.thresholds
+        ):
             raise RuleError(
                 f"{self.policy.name} turns the knobs of {self.spec.name} to {knobs}: its plan has {rows} rows, "
-                f"counted from 0; thresholds are none or {K}, and a gap is longer than 0 s"
+                f"counted from 0; thresholds are none or {K} numbers, and a gap is longer than 0 s"
             )
         self.knobs = knobs
         self.stamps = self._stamped(knobs)

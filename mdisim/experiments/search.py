@@ -136,7 +136,7 @@ def search_rate(
         raise ExperimentError("a world built by hand has no rate to set; a Scenario would do")
     wanted = targets_of(target, metrics.names(ground.world.n_exits))
     rates = Rates.of(ground.scenario)
-    called = ground.policy(policy).name
+    called = ground.alone(policy).name
     judge = Judge(ground.scenario, policy, wanted, rates, care or Care())
     with engine(Where(backend, jobs, address)) as opened:
         judged = _bisect(lambda rate: judge(rate, opened), start_per_s or rates.total_per_s, judge.care, progress)

@@ -26,6 +26,7 @@ from mdisim.scenario.phrases import expected, phrase
 from mdisim.scenario.reading import Folders
 from mdisim.scenario.units import BANDWIDTH, DATA, TIME, Dimension, parse
 
+SLOW_BPS = 1000  # below it a number was hardly meant in bit/s
 UNITS: Mapping[str, Dimension] = {"_s": TIME, "_bytes": DATA, "_bps": BANDWIDTH}
 
 
@@ -150,6 +151,8 @@ def _without_unit(name: str, value: Any) -> Any:
     dimension = next((d for ending, d in UNITS.items() if name.endswith(ending)), None)
     if isinstance(value, str) and dimension is not None:
         return parse(value, dimension, zero=True)
+    if dimension is BANDWIDTH and isinstance(value, int | float) and 0 < value < SLOW_BPS:
+        raise ValueError(f"{value:g} is in bit/s; with its unit it cannot be mistaken, such as '{value:g} Mbps'")
     if isinstance(value, dict):
         return {key: _without_unit(key, one) for key, one in value.items()}
     return value

@@ -18,6 +18,7 @@ from mdisim.scenario.network import Replay
 from mdisim.scenario.reading import Folders
 from mdisim.traces import Trace, TraceError
 
+SLOW_BPS = 1000.0  # below it a file was hardly meant in bit/s
 SHORTEST_S = 1e-9  # of what is shorter, so many laps go by that their number loses its last digits
 
 
@@ -52,6 +53,11 @@ class Traces:
                 raise TraceError("nothing moves in this trace: its rate is zero all the time; name another")
             if trace.duration_s < SHORTEST_S:
                 raise TraceError(f"it is {trace.duration_s:g} s long; {SHORTEST_S:g} s or longer would do")
+            if mean is None and trace.mean_bps() < SLOW_BPS:
+                raise TraceError(
+                    f"its mean is {trace.mean_bps():.3g} bit/s; if rates are in other units, convert them, and if "
+                    "not, state the mean, such as mean: 10 Mbps"
+                )
             self._used[key] = trace if mean is None else traces.scaled(trace, mean_bps=mean)
         return self._used[key]
 

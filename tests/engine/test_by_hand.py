@@ -388,6 +388,11 @@ IMPOSSIBLE = {
     "a negative row": Policy("p", (row(2),), picks=Picks(-1)),
     "knobs with no such row": Policy("p", (row(2),), turns=Turned(Knobs((), 1.0, 3))),
     "too many thresholds": Policy("p", (row(2),), turns=Turned(Knobs((0.1,) * 5, 1.0, 0))),
+    "a device by name": Policy("p", (row(2),), where=Always("edge")),  # type: ignore[arg-type]
+    "a device in halves": Policy("p", (row(2),), where=Always(0.5)),  # type: ignore[arg-type]
+    "no knobs": Policy("p", (row(2),), turns=Turned(None)),  # type: ignore[arg-type]
+    "one threshold for all": Policy("p", (row(2),), turns=Turned(Knobs(0.5, 1.0, 0))),  # type: ignore[arg-type]
+    "no number as a threshold": Policy("p", (row(2),), turns=Turned(Knobs((float("nan"),) * 2, 1.0, 0))),
     "time stands still": Policy("p", (row(2),), turns=Turned(Knobs((), 0.0, 0))),
 }
 

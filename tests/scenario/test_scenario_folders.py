@@ -51,6 +51,14 @@ def test_a_file_that_set_names_may_lie_in_the_current_folder(here, monkeypatch, 
         Scenario.load("there/given.yaml", [change])
 
 
+def test_a_trace_in_other_units_is_refused_unless_its_mean_is_stated(here):
+    (here / "walk.csv").write_text("time_s,rate_bps\n0,8\n10,8\n")
+    with pytest.raises(ScenarioError, match="its mean is 8 bit/s; if rates are in other units, convert them"):
+        Scenario.load("../there/given.yaml", [FILES["trace"]])
+    stated = FILES["trace"].replace("walk.csv", "walk.csv, mean: 8 bps")
+    assert Scenario.load("../there/given.yaml", [stated]).build().links[0].rate.mean_bps() == pytest.approx(8.0)
+
+
 def test_a_file_beside_the_scenario_comes_first(here):
     (here.parent / "there" / "walk.csv").write_text("time_s,rate_bps\n0,5000000\n10,5000000\n")
     made = Scenario.load("../there/given.yaml", [FILES["trace"]])

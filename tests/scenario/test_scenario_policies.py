@@ -14,6 +14,7 @@ class Mine:
 
     patience: int
     wait_s: float = 0.5
+    slow_bps: float = 1e6
 
     def build(self, setting):
         return Policy("mine", (row(setting.n_exits, 0.5),))
@@ -96,7 +97,7 @@ def test_a_class_of_ones_own_needs_leave_to_run(scenario):
         scenario(change)
     made = scenario(change, allow_code=True)
     assert made.recipe() == Mine(patience=3, wait_s=0.02)
-    assert made.resolved()["policy"] == {"rule": RULE, "patience": 3, "wait_s": 0.02}
+    assert made.resolved()["policy"] == {"rule": RULE, "patience": 3, "wait_s": 0.02, "slow_bps": 1e6}
 
 
 @pytest.mark.parametrize("place", ["scenarios", "."])
@@ -120,6 +121,7 @@ def test_a_class_beside_the_scenario_or_in_the_current_folder_is_found(scenario,
         (f"{{rule: '{RULE}', patience: 1, patiense: 1}}", "has no parameter 'patiense'; did you mean 'patience'?"),
         (f"{{rule: '{__name__}:Nothing'}}", "could not import"),
         ("{rule: 'no.such.module:Mine'}", "could not import 'no.such.module:Mine': ModuleNotFoundError"),
+        (f"{{rule: '{RULE}', patience: 1, slow_bps: 8}}", "8 is in bit/s; with its unit it cannot be mistaken"),
         ("{rule: Mine}", "'Mine' is not package.module:Class"),
         (f"{{rule: '{__name__}:build_nothing'}}", "is not a dataclass with a method build(setting) -> Policy"),
     ],
