@@ -17,7 +17,7 @@ lint: .venv/ready-test
 
 docs: .venv/ready-test
 	$(BIN)/sphinx-build -q -j auto -W --keep-going -c docs . build/site
-	@echo "open build/site/index.html"
+	@echo "open build/site/docs/index.html"
 
 bench: .venv/ready-test
 	$(BIN)/python -m pip install -q -e '.[bench]'
