@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
 
 def need_folder(target: Path, error_of: type[ValueError]) -> None:
     """Raise ``error_of`` where the folder of a file is not there."""
-    if not target.parent.is_dir():
+    if not os.path.isdir(target.parent):  # Path's own raises where a name is too long
         raise error_of(f"{target}: there is no folder {target.parent}; make it first, or name one that is there")
 
 
@@ -30,4 +31,5 @@ def whole(target: Path, error_of: type[ValueError] | None = None) -> Iterator[Pa
         why = error.strerror or error
         raise error_of(f"{target}: cannot be written: {why}; a file in a folder of yours would do") from error
     finally:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):  # what could not be written cannot always be looked for either
+            fresh.unlink()

@@ -2,6 +2,7 @@
 
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import nullcontext
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -169,6 +170,36 @@ def test_a_rule_that_fails_ends_the_comparison(jobs):
         compare(WORLD, [HERE, careless], seeds=range(2), jobs=jobs)
 
 
+class OddError(Exception):
+    """Cannot be read again once it is pickled."""
+
+    def __init__(self, what, why):
+        super().__init__(f"{what}: {why}")
+
+
+@dataclass(frozen=True)
+class Raises:
+    error: type
+    told: tuple
+
+    def score(self, outputs):
+        raise self.error(*self.told)
+
+    __call__ = score
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize(
+    ("error", "told", "message"),
+    [(OddError, ("no luck", "none left"), "no luck: none left"), (ZeroDivisionError, ("by 0",), "by 0")],
+)
+def test_what_a_rule_raises_is_told_whoever_runs_it(jobs, error, told, message):
+    unlucky = replace(HERE, score=Raises(error, told))
+    raised = RunError if (error, jobs) == (OddError, 2) else error
+    with pytest.raises(raised, match=f"{'OddError: ' * (raised is RunError)}{message}$"):
+        compare(WORLD, [unlucky], seeds=range(2), jobs=jobs)
+
+
 class Deadly(Executor):
     """Processes that die of whatever they are given."""
 
@@ -210,6 +241,8 @@ def test_a_name_means_what_the_scenario_states_under_it(tmp_path):
         ({"seeds": []}, r"seeds are \[\]"),
         ({"seeds": [1, 1]}, "different whole numbers"),
         ({"jobs": 0}, "jobs is 0"),
+        ({"jobs": None}, "jobs is None; a whole number, 1 or more, would do"),
+        ({"jobs": "2"}, "jobs is '2'; a whole number"),
     ],
 )
 def test_what_cannot_be_compared(arguments, message):

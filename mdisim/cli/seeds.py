@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,6 +50,8 @@ def seeds_asked(seeds: int | str, until: str | None, most: int) -> Sequence[int]
     except ValueError:
         but = "" if until is None else f", not {until!r}"
         raise click.UsageError(f"--seeds auto needs --until, such as --until latency_mean_s=5%{but}") from None
+    if not 0.0 < value < inf:
+        raise click.UsageError(f"--until {until}: a number above 0 would do, such as --until {name.strip()}=5%")
     return Auto(
         measure.removesuffix("_difference"),
         relative=value / 100.0 if goal.endswith("%") else None,

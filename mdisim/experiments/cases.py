@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from numbers import Integral
 from typing import Any, NamedTuple
 
 from mdisim import bounds
 from mdisim.engine import run
 from mdisim.experiments.executors import Where, engine
+from mdisim.experiments.prepare import ExperimentError
 from mdisim.experiments.steadiness import in_system
 from mdisim.experiments.sweep import crew
 from mdisim.policies.policy import Policy
@@ -26,8 +28,11 @@ class Outcome(NamedTuple):
 
 def outcomes(cases: Sequence[Case], jobs: int) -> Iterator[tuple[int, Outcome]]:
     """What comes of each case with its number, as they come."""
+    if not isinstance(jobs, Integral):
+        raise ExperimentError(f"jobs is {jobs!r}; a whole number, 1 or more, would do")
+    work = _outcome if jobs == 1 else _sent
     with engine(Where(jobs=min(jobs, len(cases)))) as opened:
-        for (i, (_, policy, seed)), found in crew.outcomes(enumerate(cases), opened, _outcome):
+        for (i, (_, policy, seed)), found in crew.outcomes(enumerate(cases), opened, work):
             if found is None:
                 raise crew.RunError(f"{policy.name}, seed {seed}: {crew.DIED}")
             yield i, found
@@ -38,3 +43,23 @@ def _outcome(numbered: tuple[int, Case]) -> Outcome:
     world, policy, seed = numbered[1]
     done = run(world, policy, seed)
     return Outcome(done.summary() | bounds.measures(world, policy, done), in_system(done))
+
+
+def _sent(numbered: tuple[int, Case]) -> Outcome:
+    """The same for another process, which would take an exception that it cannot read for our death."""
+    try:
+        return _outcome(numbered)
+    except Exception as error:
+        if _travels(error):
+            raise
+        raise crew.RunError(f"{type(error).__name__}: {error}") from error
+
+
+def _travels(error: Exception) -> bool:
+    """Whether an exception says the same where it was pickled, as pools pickle it, and read again."""
+    from joblib.externals.loky.backend.reduction import dumps, loads
+
+    try:
+        return str(loads(dumps(error))) == str(error)
+    except Exception:
+        return False

@@ -6,7 +6,8 @@ parameters that the scenario states are scored beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -140,10 +141,11 @@ def tune(
     code = [__version__, source_of(kind)]
     ask = digest([ground.origin.digest, code, plain(stated), plain(spaces), plain(aim), train, sampler_seed])
     with TemporaryDirectory() as scratch, engine(where) as opened:
-        folder = found(out or Path(scratch) / "tuning", *_papers(ground.origin, ask, name, command), force)
+        papers = _papers(ground.origin, ask, name, command)
+        folder = found(out or Path(scratch) / "tuning", *papers, JOURNAL, force)
         bench = Bench(ground.scenario, stated, opened)
         journal = folder / JOURNAL
-        with alone(journal), study(optuna, journal, ask, aim) as trying:
+        with _own(journal), study(optuna, journal, ask, aim) as trying:
             made = propose(
                 optuna,
                 trying,
@@ -163,6 +165,14 @@ def tune(
             write_table(tuning.trials, folder / TRIALS)
             write_json(tuning.facts(), folder / RESULT)
     return tuning
+
+
+@contextmanager
+def _own(journal: Path) -> Iterator[None]:
+    """Keep others from a journal, and remove the lock that Optuna left there when its process was killed."""
+    with alone(journal):
+        journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
+        yield
 
 
 def _seeds(seeds: int | Iterable[int], fresh: int | Iterable[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:

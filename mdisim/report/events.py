@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mdisim.files import whole
+from mdisim.files import need_folder, whole
 from mdisim.results import Run
 
 Event = dict[str, Any]
@@ -62,6 +62,7 @@ def save_event_trace(run: Run, path: str | os.PathLike[str]) -> Path:
     An EventsError where none were recorded, or where the file cannot be written.
     """
     target = Path(path)
+    need_folder(target, EventsError)
     text = json.dumps(event_trace(run), separators=(",", ":"), allow_nan=False).encode()
     with whole(target, EventsError) as fresh:
         fresh.write_bytes(gzip.compress(text, mtime=0) if target.suffix == ".gz" else text)

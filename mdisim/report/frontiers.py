@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isfinite, nan
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,8 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from mdisim.report.direct import Canvas, name_ends
+from mdisim.report.direct import SIZE, Canvas, name_ends
 from mdisim.report.given import rows_of
+from mdisim.report.labels import ASPECT
 from mdisim.report.measures import dress, estimates, less_is_better, value_in_words
 from mdisim.report.style import INK, PALE, axes, line_of, look, mark_of, page
 
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from mdisim.experiments.comparison import Comparison
     from mdisim.experiments.sweep.sweep import Sweep
 
-FRONTIERS = (("throughput_per_s", "accuracy"), ("latency_p95_s", "accuracy"))  # of a comparison
+FRONTIERS = (  # of a comparison
+    ("throughput_per_s", "accuracy"), ("latency_p95_s", "accuracy"), ("latency_p95_s", "in_time_accuracy"),
+)  # fmt: skip
 HIGH_IN = 3.2
 BOUNDS = {"throughput_per_s": "throughput_bound_per_s", "accuracy": "accuracy_bound"}
 BOUND: dict[str, Any] = {"color": INK, "linestyle": (0, (1, 1.5)), "linewidth": 1.2, "zorder": 1}
@@ -83,6 +87,8 @@ def frontier(
     ax.plot(*best.T, **BEST)
     ax.margins(0.1)
     _name(ax, parts, best, told)
+    points = {policy: np.isfinite(part["x"]["mean"] + part["y"]["mean"]) for policy, part in parts.items()}
+    _lacking(ax, [str(policy) for policy, there in points.items() if not there.any()])
     return ax
 
 
@@ -161,11 +167,20 @@ def _name(
         canvas.name(str(policy), marks[::-1], line_of(number)["color"])
 
 
+def _lacking(ax: Axes, names: Sequence[str]) -> None:
+    """Say above the axes what has no point in them."""
+    if names:
+        told = f"no point, as a mean is not known: {', '.join(names)}"
+        letters = int(Canvas(ax).size[0] / (ASPECT * SIZE))
+        ax.set_title(fill(told, letters), loc="left", fontsize=SIZE)
+
+
 @look()
 def compared(comparison: Comparison) -> Figure:
     """Draw the frontiers of a comparison, one below the other, that of throughput with each policy's own bound."""
-    figure = page(HIGH_IN * len(FRONTIERS))
-    for (x, y), ax in zip(FRONTIERS, figure.subplots(len(FRONTIERS)), strict=True):
+    known = [pair for pair in FRONTIERS if {*pair} <= {*comparison.runs}]
+    figure = page(HIGH_IN * len(known))
+    for (x, y), ax in zip(known, figure.subplots(len(known), squeeze=False).flat, strict=True):
         frontier(comparison, x, y, own_bounds=x in BOUNDS, ax=ax)
     return figure
 
@@ -210,4 +225,5 @@ def swept(
     dress(ax.yaxis, y)
     ax.margins(x=0.03)
     name_ends(ax, lines, colours)
+    _lacking(ax, [label for label, (_, y) in lines.items() if not np.isfinite(y).any()])
     return ax

@@ -1,6 +1,7 @@
 """Sweeps: what a design lays out, what is refused, what runs once, what is kept, and what a table says."""
 
 import json
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from worlds import line, scenario_file
 from mdisim import cli, policies
 from mdisim.experiments.prepare import ExperimentError
 from mdisim.experiments.simulate import simulate
+from mdisim.experiments.sweep import store
 from mdisim.experiments.sweep.design import Design, bounds_of, column, values_of
 from mdisim.experiments.sweep.plan import lay_out
 from mdisim.experiments.sweep.store import Store
@@ -312,6 +314,33 @@ def test_two_processes_do_not_do_the_same(scenario, tmp_path):
         sweep(scenario, seeds=1, jobs=1, out=tmp_path, shard=(0, 2))
     again = sweep(scenario, seeds=1, jobs=1, out=tmp_path)
     pd.testing.assert_frame_equal(again.runs, first.runs)
+
+
+@pytest.mark.parametrize("shard", ["", "-1-of-2"])
+def test_force_changes_nothing_where_another_is_at_work(scenario, tmp_path, shard):
+    sweep(scenario, seeds=1, jobs=1, out=tmp_path)
+    with Store(tmp_path, shard).alone():
+        before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+        with pytest.raises(ResultsError, match="another process is at work on these runs"):
+            sweep(scenario, seeds=2, jobs=1, out=tmp_path, force=True)
+        assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    assert len(sweep(scenario, seeds=2, jobs=1, out=tmp_path, force=True).runs) == 2
+
+
+def test_a_shard_that_was_faster_with_force_is_no_other(scenario, tmp_path, monkeypatch):
+    begin(lay_out(scenario, Design(), None, [0]), tmp_path / "out")
+    plan = lay_out(scenario, Design(), None, [1])
+    give = store._give_files
+    with ExitStack() as works:
+
+        def late(*arguments):
+            monkeypatch.setattr(store, "_give_files", give)
+            works.enter_context(begin(plan, tmp_path / "out", (0, 2), force=True).alone())
+            give(*arguments)
+
+        monkeypatch.setattr(store, "_give_files", late)
+        begin(plan, tmp_path / "out", (1, 2), force=True)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out" / "plan.parquet"), plan.table)
 
 
 def test_shards_and_the_whole_write_aside_each_for_itself(tmp_path):

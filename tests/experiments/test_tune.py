@@ -136,6 +136,30 @@ def test_two_processes_do_not_tune_the_same(scenario, tmp_path):
     assert tune(scenario, seeds=1, fresh=1, **asked).facts() == first.facts()
 
 
+def test_force_changes_nothing_where_another_is_at_work(scenario, tmp_path):
+    asked = {"minimise": "latency_mean_s", "seeds": 1, "fresh": 1, "trials": 1, "jobs": 1, "out": tmp_path}
+
+    def other(number, trial):
+        before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+        with pytest.raises(ResultsError, match="another process is at work on these runs"):
+            tune(scenario, parameters=["alpha"], force=True, **asked)
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+    tune(scenario, parameters=["gate"], progress=other, **asked)
+
+
+def test_a_lock_that_a_killed_tuning_left_in_its_journal_keeps_nobody_waiting(scenario, tmp_path, monkeypatch):
+    asked = {"parameters": ["gate"], "minimise": "latency_mean_s", "seeds": 1, "fresh": 1, "jobs": 1}
+    tune(scenario, trials=1, out=tmp_path, **asked)
+    (tmp_path / "journal.log.lock").symlink_to(tmp_path / "journal.log")
+
+    def waits(seconds):
+        raise AssertionError("it waits for the lock")
+
+    monkeypatch.setattr("time.sleep", waits)
+    assert len(tune(scenario, trials=2, out=tmp_path, **asked).trials) == 2
+
+
 def test_trials_of_a_rule_that_was_rewritten_are_not_mixed_with_new_ones(scenario, tmp_path, monkeypatch):
     (tmp_path / "wishes.py").write_text(RULE)
     monkeypatch.syspath_prepend(tmp_path)
@@ -169,7 +193,7 @@ def test_what_cannot_be_tuned(scenario, asked, message):
 
 
 def test_the_command_tunes(scenario, capsys, tmp_path, monkeypatch):
-    path = scenario.folder / "two.yaml"
+    path = scenario.origin
     arguments = ["tune", path, "--set", "run.duration=2 s", "--tune", "exit_threshold=0.5:0.9", "--tune", "gate"]
     arguments += ["--minimise", "latency_mean_s", "--trials", 2, "--seeds", 1, "--fresh", 2, "--jobs", 1]
     monkeypatch.chdir(tmp_path)

@@ -15,6 +15,7 @@ import pytest
 import mdisim
 from mdisim import engine
 from mdisim.experiments.prepare import Ground
+from mdisim.files import whole
 from mdisim.report.events import EventsError, event_trace, save_event_trace
 from mdisim.results import Run
 
@@ -96,6 +97,31 @@ def test_files_are_the_same_each_time(run: Run, tmp_path: Path) -> None:
     assert gzip.decompress(packed.read_bytes()) == plain.read_bytes()
     assert save_event_trace(run, tmp_path / "again.json.gz").read_bytes() == packed.read_bytes()
     assert json.loads(plain.read_text()) == json.loads(json.dumps(event_trace(run)))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("plain.txt/x.json", "there is no folder .*plain.txt; make it first"),
+        ("nowhere/x.json", "there is no folder"),
+        (f"{'x' * 300}/x.json", "there is no folder"),
+        (f"{'x' * 300}.json", "cannot be written: "),
+    ],
+)
+def test_where_nothing_can_be_written_one_message_says_so(
+    run: Run, tmp_path: Path, name: str, message: str
+) -> None:
+    (tmp_path / "plain.txt").touch()
+    with pytest.raises(EventsError, match=message):
+        save_event_trace(run, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["plain.txt"]
+
+
+@pytest.mark.parametrize("name", ["plain.txt/x", "x" * 250])
+def test_a_file_that_cannot_be_looked_for_does_not_hide_why_it_was_not_written(tmp_path: Path, name: str) -> None:
+    (tmp_path / "plain.txt").touch()
+    with pytest.raises(EventsError, match="cannot be written"), whole(tmp_path / name, EventsError) as fresh:
+        fresh.write_text("x")
 
 
 def test_a_run_without_events_says_how_to_have_them() -> None:

@@ -36,6 +36,10 @@ def names(ax):
     return [text.get_text().replace("\n", " ") for text in ax.texts]
 
 
+def lacking(ax):
+    return ax.get_title(loc="left").replace("\n", " ")
+
+
 def test_marks_and_intervals_are_those_of_the_table():
     ax, table = frontier(THREE), THREE.table([X, Y])
     assert {name: points.tolist() for name, points in marks(ax).items()} == {
@@ -128,6 +132,18 @@ def test_what_is_not_known_has_no_mark_and_no_part_in_the_steps():
     assert np.isnan(marks(ax)["a"]).any()
     assert lines(ax, "_best") == [[[3.0, 0.4]]]
     assert names(ax) == ["b"]
+    assert lacking(ax) == "no point, as a mean is not known: a"
+
+
+def test_where_nothing_is_known_that_is_said():
+    unknown = {X: [0.0], Y: [nan], "throughput_bound_per_s": [1.0], "latency_p95_s": [nan]}
+    figure = frontiers.compared(compared({"a": unknown, LONG: unknown, f"{LONG} 2": unknown}))
+    for ax in figure.axes:
+        assert lacking(ax) == f"no point, as a mean is not known: a, {LONG}, {LONG} 2"
+        (told,) = boxes(ax, [ax._left_title])
+        assert told.x1 <= figure.bbox.x1
+        assert told.y0 >= ax.get_window_extent().y1
+    assert lacking(frontier(THREE)) == ""
 
 
 @pytest.mark.parametrize("width_in", [3.35, 6.9])
@@ -186,6 +202,13 @@ def test_lines_of_a_sweep_are_means_with_bands():
 def test_lines_are_in_the_order_of_the_rows_so_that_figures_agree():
     given = points().sort_values(["policy", "policy.exit_threshold"], ascending=[False, True])[3:]
     assert list(marks(swept(given, "policy.exit_threshold"))) == ["b", "a"]
+
+
+def test_a_line_without_any_point_is_told():
+    given = points().sort_values("seed")
+    given.loc[given["policy"] == "b", X] = nan
+    ax = swept(given, "policy.exit_threshold")
+    assert (names(ax), lacking(ax)) == (["a"], "no point, as a mean is not known: b")
 
 
 def test_values_that_are_no_numbers_stand_side_by_side():

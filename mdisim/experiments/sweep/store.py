@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -30,12 +30,13 @@ MAGIC = b"PAR1"  # how every Parquet file ends
 
 
 def found(
-    directory: AnyPath, identity: str, facts: Mapping[str, Any], files: Mapping[str, Any], force: bool
+    directory: AnyPath, identity: str, facts: Mapping[str, Any], files: Mapping[str, Any], logs: str, force: bool
 ) -> Path:
     """Open a directory that is filled bit by bit, or make it with its provenance and these files (tables, texts).
 
     A ResultsError where there are other results, or another of its kind and no `force`; with it, the directory
-    becomes that of what is asked for now, and what both have in common stays.
+    becomes that of what is asked for now, and what both have in common stays, unless a process is at work there,
+    which keeps one of the `logs` (a pattern) locked.
     """
     target = Path(directory).absolute()
     kind = str(facts["kind"])
@@ -55,14 +56,16 @@ def found(
             for name, content in files.items():
                 _write(content, folder / name)
         if theirs is None:
-            _give_name(fresh, target, identity, kind, force)
-            return target
-        (target / SUMMARY).unlink(missing_ok=True)
-        for name in (*files, PROVENANCE):  # what says that the rest is there comes last
-            (fresh / name).replace(target / name)
-        return target
+            _give_name(fresh, target, kind, force)
+        else:
+            _give_files(fresh, target, (*files, PROVENANCE), logs)
+    except (OSError, ResultsError):
+        theirs = _held(target, kind)
+        if theirs is None or theirs.get("identity") != identity:  # or a shard that began just then was faster
+            raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+    return target
 
 
 def _held(directory: Path, kind: str) -> dict[str, Any] | None:
@@ -80,16 +83,21 @@ def _write(content: Any, path: Path) -> None:
         path.write_text(content, encoding="utf-8")
 
 
-def _give_name(fresh: Path, target: Path, identity: str, kind: str, force: bool) -> None:
-    """Put a fresh directory in place, unless a shard that began at the same moment was faster."""
+def _give_name(fresh: Path, target: Path, kind: str, force: bool) -> None:
+    """Put a fresh directory in place."""
     if force and target.exists() and _held(target, kind) is None:
         shutil.rmtree(target)  # results of another kind
-    try:
-        fresh.rename(target)
-    except OSError:
-        theirs = _held(target, kind)
-        if theirs is None or theirs.get("identity") != identity:
-            raise
+    fresh.rename(target)
+
+
+def _give_files(fresh: Path, target: Path, names: Iterable[str], logs: str) -> None:
+    """Replace files, the last of which says that the rest is there; a ResultsError where others are at work."""
+    with ExitStack() as locks:
+        for log in target.glob(logs):
+            locks.enter_context(alone(log))
+        (target / SUMMARY).unlink(missing_ok=True)
+        for name in names:
+            (fresh / name).replace(target / name)
 
 
 @contextmanager

@@ -227,7 +227,7 @@ def begin(
         **origin.facts(),
     }
     files = {PLAN: plan.table, "scenario.yaml": origin.given, "resolved.yaml": origin.resolved}
-    folder = found(out, plan.identity, facts, files, force)
+    folder = found(out, plan.identity, facts, files, "log*.jsonl", force)
     return Store(folder, "" if shard[1] == 1 else f"-{shard[0]}-of-{shard[1]}")
 
 

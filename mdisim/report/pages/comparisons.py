@@ -17,7 +17,7 @@ from mdisim.report.pages.origins import parameters
 from mdisim.report.pages.parts import Body, Facts, Table
 from mdisim.report.pages.pictures import Sketch, drawn
 
-COMPARED = ("throughput_per_s", "latency_p95_s", "accuracy")  # whose differences are drawn
+COMPARED = ("throughput_per_s", "latency_p95_s", "accuracy", "in_time_accuracy")  # whose differences are drawn
 
 
 def body(comparison: Comparison) -> Body:
