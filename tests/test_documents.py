@@ -2,12 +2,15 @@
 
 Lines of `sh` blocks that begin with `mdisim` are run. Blocks of `python`, `yaml`, `csv` and `toml` with a first
 line that is a comment with a file's name and no more are written to that file. Other blocks of `python` are run,
-each by itself; other blocks of `yaml` are scenarios and must load; `text` is to be looked at. What cannot be run
-stands under a comment `<!-- not run: why -->`. A document's first line is its budget: seconds of processor time.
+each by itself; those that are written must compile. Blocks of `yaml` are scenarios and must load, with what was
+written before them; `text` is to be looked at. What cannot be run stands under a comment `<!-- not run: why -->`.
+Of commands that are not run, also in the text of notebooks, names and options must exist. A document's first line
+is its budget: seconds of processor time.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import runpy
@@ -29,6 +32,7 @@ DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "traces/README.md", "benchmarks/README.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TARGETS = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 SET_UP = ("python3 -m venv ", "pip install ", "source .venv/bin/activate", "git clone ", ".ci/run", "cd mdisim")
 NAMED = re.compile(r"# ([\w-]+\.\w+)\n")
@@ -52,9 +56,10 @@ def name(path: Path) -> str:
 
 
 def blocks(text: str) -> Iterator[Block]:
-    """Every fenced block, in order."""
+    """Every fenced block, in order; code that is only indented has no language, so nobody could test it."""
     excused = False
     for token in MarkdownIt("commonmark").parse(text):
+        assert token.type != "code_block", f"line {token.map[0] + 1}: indented code; a fence would do"
         if token.type == "fence":
             yield Block(token.info.strip(), token.content, token.map[0] + 1, excused)
         if token.type in ("html_block", "fence"):
@@ -102,6 +107,10 @@ def shows(block: Block, origin: str) -> None:
     named = NAMED.match(block.text)
     if block.language in ("python", "yaml", "csv", "toml") and named:
         Path(named[1]).write_text(block.text[named.end() :] if block.language == "csv" else block.text)
+        if block.language == "python":
+            compile(block.text, named[1], "exec")
+        elif block.language == "yaml":
+            assert Scenario.load(named[1], allow_code=True).build().n_exits > 0
     elif block.language == "sh":
         for command in lines(block.text):
             types(command)
@@ -157,15 +166,22 @@ def exists(words: list[str]) -> bool:
     }
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
-def test_commands_that_are_not_run_exist(path):
+def text_of(path: Path) -> str:
+    """A document, or the Markdown cells of a notebook."""
     text = path.read_text()
+    if path.suffix != ".ipynb":
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, *NOTEBOOKS], ids=name)
+def test_commands_that_are_not_run_exist(path):
+    text = text_of(path)
     inline = [child for token in MarkdownIt("commonmark").parse(text) for child in token.children or []]
     said = [token.content for token in inline if token.type == "code_inline"]
-    said += [
-        line for block in blocks(text) if block.excused and block.language == "sh" for line in lines(block.text)
-    ]
-    assert [line for line in said if line.startswith("mdisim ") and not exists(line.split()[1:])] == []
+    said += [line for block in blocks(text) for line in lines(block.text)]
+    assert [line for line in said if line.startswith("mdisim ") and not exists(shlex.split(line)[1:])] == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 import tomllib
@@ -102,6 +103,29 @@ def test_imports_point_one_way(path):
         assert layer(name) <= layer(here), f"{here} imports {name}, which stands above it"
         pair = (here.partition(".")[0], name.partition(".")[0])
         assert pair not in SIDE_BY_SIDE, f"{here} imports {name}: neither needs the other"
+
+
+def rooms_of(paths: list[Path]) -> set[str]:
+    return {name_of(path).partition(".")[0] for path in paths}
+
+
+def test_every_module_has_a_layer():
+    assert rooms_of(MODULES) == set().union(*LAYERS)
+
+
+def test_the_table_of_rooms_says_what_they_import():
+    page = (ROOT.parent / "docs" / "inside" / "design.md").read_text(encoding="utf-8")
+    table = page.partition("| room |")[2].partition("\n\n")[0]
+    told = set()
+    for first, last in re.findall(r"^\| (`[^|]+) \| [^|]+ \| ([^|]+) \|$", table, re.MULTILINE):
+        rooms = {name.removesuffix(".py").strip("/") for name in re.findall(r"`([\w./]+)`", first)}
+        told |= rooms
+        paths = [path for path in MODULES if name_of(path).partition(".")[0] in rooms]
+        ours = {name.removeprefix("mdisim.") for path in paths for name in imported(path) if "mdisim." in name}
+        used = {name.partition(".")[0] for name in ours - {"__version__"}} - rooms
+        names = set(re.findall(r"`(\w+)`", last))
+        assert used.isdisjoint(names) if last.startswith("all") else used == names, (first, used)
+    assert told == rooms_of(MODULES) - {"__main__"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

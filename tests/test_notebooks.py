@@ -19,7 +19,7 @@ LIMIT_S = 600  # by the clock, for a cell that hangs
 KEPT = {"kernelspec", "language_info", "mdisim"}  # of a notebook's metadata
 
 # Before the first cell: warnings that our code or a cell causes are errors, those of other packages are not; and
-# nothing is written outside the folder of the test, but for what matplotlib keeps of fonts.
+# nothing is written, moved or removed outside the folder of the test, but for what matplotlib keeps of fonts.
 STRICT = """
 def strict(folder):
     import os, sys, warnings
@@ -27,16 +27,18 @@ def strict(folder):
     import matplotlib
 
     homes = [Path(home).resolve() for home in (folder, matplotlib.get_cachedir(), "/dev")]
+    first = dict.fromkeys(("os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree"), (0,))
+    changed = first | {"os.rename": (0, 1), "os.link": (0, 1), "os.symlink": (1,)}  # which arguments are paths
 
     def stay(event, arguments):
-        which = {"open": 0, "os.mkdir": 0, "os.rename": 1}.get(event)
-        if which is None or not isinstance(arguments[which], str | bytes | os.PathLike):
-            return
-        if event == "open" and not arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-            return
-        path = Path(os.fsdecode(arguments[which])).resolve()
-        if not any(path.is_relative_to(home) for home in homes):
-            raise PermissionError(f"a notebook writes in its own folder, not {path}")
+        if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            paths = [Path(os.fsdecode(arguments[0])).resolve()] if not isinstance(arguments[0], int) else []
+        else:  # a link is changed itself, not what it leads to
+            given = [Path(os.path.abspath(os.fsdecode(arguments[i]))) for i in changed.get(event, ())]
+            paths = [path.parent.resolve() / path.name for path in given]
+        for path in paths:
+            if not any(path.is_relative_to(home) for home in homes):
+                raise PermissionError(f"a notebook writes in its own folder, not {path}")
 
     sys.dont_write_bytecode = True
     sys.addaudithook(stay)
@@ -69,6 +71,7 @@ def test_runs_within_its_budget_and_folder(path, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
     notebook = read(path)
     budget_s = notebook.metadata["mdisim"]["budget_s"]
     notebook.cells.insert(0, nbformat.v4.new_code_cell(STRICT % str(tmp_path)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import sys
 from collections import Counter
@@ -11,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pandas as pd
 import pytest
 from public_names import own, public_names, thing
 
 import mdisim
 from mdisim import bounds, metrics
 from mdisim.cli import program
+from mdisim.experiments.comparison import MEASURES
+from mdisim.experiments.judging import Care
+from mdisim.experiments.written import unit_of
 from mdisim.planners import FAMILIES, RECIPES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -135,13 +140,20 @@ def test_words_for_what_a_schema_may_say(written):
 # --- results: the tables of the page against those of a run
 
 KINDS = {"text": "OUSV", "integer": "iu", "number": "f", "true/false": "b"}
+UNITS = {"%": "share", "/s": "1/s", "bit/s": "bit/s", "B": "bytes", "s": "s", "J": "J"}  # of a name's ending
+WITHOUT_ENDING = {"", "share", "score", "index", "text", "bytes", "samples", "tasks", "layers"}
+NAME = re.compile(r"`(\w+)`")
+
+
+def page() -> str:
+    return (REFERENCE / "results.md").read_text(encoding="utf-8")
 
 
 def tables_told() -> dict[str, dict[str, str]]:
-    """For each section of the page, the first two columns of its last table."""
+    """For each section of the page, the first two columns of its table of three."""
     found: dict[str, dict[str, str]] = {}
-    for part in re.split(r"^##+ ", (REFERENCE / "results.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
-        rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|", part, re.MULTILINE)
+    for part in re.split(r"^##+ ", page(), flags=re.MULTILINE)[1:]:
+        rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \| \S", part, re.MULTILINE)
         found[part.partition("\n")[0]] = {name: kind.strip() for name, kind in rows}
     return found
 
@@ -172,18 +184,82 @@ def test_measures_told_are_those_of_a_summary(run):
     assert told == [*summary, *bounds.MEASURES]
 
 
-def test_files_told_are_those_of_directories(run, tmp_path):
-    text = (REFERENCE / "results.md").read_text(encoding="utf-8")
-    scenario = mdisim.Scenario.load("mdi-exit-2-node", SHORT)
-    run.save(tmp_path / "run")
-    mdisim.compare(scenario, ["local"], [0]).save(tmp_path / "comparison")
-    swept = mdisim.sweep(
-        scenario, grid={"policy.exit_threshold": [0.8]}, seeds=1, jobs=1, out=tmp_path / "sweep", keep_runs=True
-    )
-    for folder, title in {"run": "A run", "comparison": "A comparison", "sweep": "A sweep"}.items():
-        stated = section_of(text, "Every directory") + section_of(text, title)
-        told = re.findall(r"^\| `([\w.]+[./]\w*)` \|", stated, re.MULTILINE)
-        there = {path.name + ("/" if path.is_dir() else "") for path in (tmp_path / folder).iterdir()}
-        assert there ^ set(told) <= {"timeline.json.gz"}, folder
-    columns = [*tables_told()["A sweep"], *metrics.names(run.n_exits), "verdict", "policy.exit_threshold"]
-    assert set(swept.runs.columns) == {one for one in columns if one != "PATH"}
+def test_units_told_are_those_that_names_end_in():
+    for title, rows in tables_told().items():
+        for name, words in rows.items():
+            told = words if title == "Measures" else words.partition(", ")[2]
+            unit = unit_of(name)
+            assert told == UNITS[unit] if unit else told in WITHOUT_ENDING, (title, name)
+
+
+DIRECTORIES = {
+    "run": "A run",
+    "comparison": "A comparison",
+    "sweep": "A sweep",
+    "search": "A search",
+    "tuning": "A tuning",
+}
+TARGET = "latency_p95_s"
+
+
+@pytest.fixture(scope="module")
+def kept(run, tmp_path_factory):
+    """A directory of each kind."""
+    pytest.importorskip("optuna", reason="to tune needs Optuna: pip install 'mdisim[tune]'")
+    out, scenario = tmp_path_factory.mktemp("kept"), mdisim.Scenario.load("device-edge-cloud", SHORT)
+    run.save(out / "run")
+    mdisim.compare(scenario, ["local"], [0]).save(out / "comparison")
+    grid = {"policy.exit_threshold": [0.8]}
+    mdisim.sweep(scenario, grid=grid, seeds=1, jobs=1, out=out / "sweep", keep_runs=True)
+    care = Care(batch=2, most=2, tolerance=0.5)
+    mdisim.search_rate(scenario, "local", f"{TARGET} <= 2 s", care=care, jobs=1).save(out / "search")
+    asked = {"parameters": {"exit_threshold": (0.5, 0.9)}, "minimise": TARGET, "trials": 1}
+    mdisim.tune(scenario, "mdi-exit", **asked, seeds=1, fresh=1, jobs=1, out=out / "tuning")
+    return out
+
+
+@pytest.mark.parametrize(("folder", "title"), DIRECTORIES.items())
+def test_files_told_are_those_of_directories(kept, folder, title):
+    stated = section_of(page(), "Every directory") + section_of(page(), title)
+    told = re.findall(r"^\| `([\w.]+[./]\w*)` \|", stated, re.MULTILINE)
+    there = {path.name + ("/" if path.is_dir() else "") for path in (kept / folder).iterdir()}
+    assert there ^ set(told) <= {"timeline.json.gz"}
+
+
+def in_words(file: str) -> set[str]:
+    """The columns or keys that the row of a file names, such as search/points.parquet."""
+    folder, _, name = file.partition("/")
+    row = re.search(rf"^\| `{name}` \| (.*) \|$", section_of(page(), DIRECTORIES[folder]), re.MULTILINE)
+    return set(NAME.findall(row[1]))
+
+
+def listed(title: str, head: str) -> set[str]:
+    """The names in the first column of a section's table under such a head."""
+    table = section_of(page(), title).partition(f"\n| {head} |")[2].partition("\n\n")[0]
+    return {name for names in re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE) for name in NAME.findall(names)}
+
+
+def test_columns_told_in_words_are_those_of_tables(kept, run):
+    measures = {*metrics.names(run.n_exits), "verdict"}
+    more = {
+        "comparison/summary.parquet": measures | {*bounds.MEASURES},
+        "sweep/plan.parquet": {"policy.exit_threshold"},
+        "search/points.parquet": {TARGET},
+        "search/runs.parquet": measures,
+        "tuning/trials.parquet": {"exit_threshold"},
+    }
+    for file, others in more.items():
+        columns = pd.read_parquet(kept / file).columns
+        assert in_words(file) | others == {name.removeprefix(TARGET) or TARGET for name in columns}, file
+    swept = {*listed("A sweep", "Column")} - {"PATH"} | measures | {"policy.exit_threshold"}
+    assert swept == set(pd.read_parquet(kept / "sweep" / "summary.parquet").columns)
+
+
+def test_keys_told_are_those_of_files(kept):
+    for file in ("search/search.json", "tuning/tuning.json"):
+        assert in_words(file) == set(json.loads((kept / file).read_text())), file
+    for row in json.loads((kept / "tuning" / "tuning.json").read_text())["scores"]:
+        assert listed("A tuning", "Score") == set(row)
+    estimates = {name.replace("MEASURE", one) for name in listed("A comparison", "Estimate") for one in MEASURES}
+    for row in json.loads((kept / "comparison" / "table.json").read_text()):
+        assert in_words("comparison/table.json") | estimates == set(row)
