@@ -21,6 +21,8 @@ from mdisim.policies.policy import Policy
 from mdisim.policies.views import CONTINUE, FREE, INPUT, NOBODY, OFFER, Here, Knobs, Peer, Place, Task
 from mdisim.world import UNREACHABLE, World, service_s
 
+NUMBERS = (int, integer)
+
 
 class RuleError(RuntimeError):
     """A rule answered something that the world cannot do."""
@@ -199,7 +201,7 @@ class Node:
         answer = self.policy.where.where(here, peers, self.task(job), self.knobs, self.rng)
         if not isinstance(answer, Place):
             raise RuleError(f"{self.policy.name} answers {answer!r} where a Place is due, such as Place(OFFER)")
-        if not isinstance(answer.device, int | integer) or answer.device < CONTINUE:
+        if not isinstance(answer.device, NUMBERS) or answer.device < CONTINUE:
             raise RuleError(
                 f"{self.policy.name} places a task at {answer.device!r}, neither a device's number, such as "
                 "peer.device, nor an answer, such as OFFER"
