@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf, isnan, nextafter
+from numbers import Real
 from typing import Any
 
 from numpy import integer
@@ -328,9 +329,9 @@ class Node:
         rows, K = len(self.policy.plan), len(self.stage_s)
         if not isinstance(knobs, Knobs) or not isinstance(knobs.thresholds, tuple):
             raise RuleError(f"{self.policy.name} answers {knobs!r} where Knobs with a tuple of thresholds are due")
-        if not (0 <= knobs.row < rows and len(knobs.thresholds) in (0, K) and knobs.gap_s > 0.0) or any(
-            isnan(threshold) for threshold in knobs.thresholds
-        ):
+        numbers = isinstance(knobs.row, NUMBERS) and isinstance(knobs.gap_s, Real)
+        numbers = numbers and all(isinstance(t, Real) and not isnan(t) for t in knobs.thresholds)
+        if not numbers or not (0 <= knobs.row < rows and len(knobs.thresholds) in (0, K) and knobs.gap_s > 0.0):
             raise RuleError(
                 f"{self.policy.name} turns the knobs of {self.spec.name} to {knobs}: its plan has {rows} rows, "
                 f"counted from 0; thresholds are none or {K} numbers, and a gap is longer than 0 s"

@@ -80,9 +80,10 @@ class Ground:
     def alone(self, given: AnyPolicy | None) -> Policy:
         """The policy of a single run, called as the scenario calls it where that has a label for it."""
         made = self.policy(given)
-        if self.scenario is None or not isinstance(given, str | None):
+        if self.scenario is None or not isinstance(given, str | Mapping | None):
             return made
-        label = self.scenario.spec.policy.label if given is None else self.scenario.stated(given).get("label")
+        stated = self.scenario.stated(given) if isinstance(given, str) else given
+        label = self.scenario.spec.policy.label if stated is None else stated.get("label")
         return replace(made, name=label or made.name)
 
     def _recipe(self, given: Recipe | str | Mapping[str, Any] | None) -> Recipe:

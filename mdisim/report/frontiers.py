@@ -171,7 +171,7 @@ def _lacking(ax: Axes, names: Sequence[str]) -> None:
     """Say above the axes what has no point in them."""
     if names:
         told = f"no point, as a mean is not known: {', '.join(names)}"
-        letters = int(Canvas(ax).size[0] / (ASPECT * SIZE))
+        letters = max(1, int(Canvas(ax).size[0] / (ASPECT * SIZE)))
         ax.set_title(fill(told, letters), loc="left", fontsize=SIZE)
 
 

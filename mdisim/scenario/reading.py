@@ -22,7 +22,13 @@ class Folders:
     @classmethod
     def of(cls, folder: AnyFolder) -> Folders:
         """A scenario's folder, and the current one; both stay what they are when the current one changes."""
-        return folder if isinstance(folder, Folders) else cls(Path(folder).resolve(), Path.cwd())
+        if isinstance(folder, Folders):
+            return folder
+        beside = Path(folder).resolve()
+        try:
+            return cls(beside, Path.cwd())
+        except FileNotFoundError:  # somebody has removed it
+            return cls(beside, beside)
 
     def __iter__(self) -> Iterator[Path]:
         """In the order in which they are looked in."""

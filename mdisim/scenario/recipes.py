@@ -74,7 +74,8 @@ def written(policy: Policy, recipe: Recipe) -> dict[str, Any]:
     """The policy with every parameter, as plain data that reads back to the same recipe."""
     named = {k: v for k, v in (("name", policy.name), ("rule", policy.rule), ("label", policy.label)) if v}
     parameters: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))  # type: ignore[call-overload]
-    return named | parameters
+    slow = {key: f"{value!r} bps" for key, value in parameters.items() if key.endswith("_bps") and _slow(value)}
+    return named | parameters | slow
 
 
 def _kind(policy: Policy, code: Folders | None) -> tuple[type[Recipe] | None, list[Finding]]:
@@ -100,15 +101,16 @@ def _imported(rule: str, code: Folders | None) -> tuple[type[Recipe] | None, lis
         sys.path.extend(place for place in map(str, code) if place not in sys.path)  # worker processes get it, too
         invalidate_caches()
         try:
-            kind = getattr(import_module(module), name)
+            import_module(module)
+            say = _mistaken(module, code)
+            if say:
+                return None, [Finding(("rule",), say)]
+            kind = getattr(sys.modules[module], name)
         except Exception as error:
             would = "; beside the scenario, in the current folder or on PYTHONPATH it would be found"
             absent = isinstance(error, ModuleNotFoundError) and str(error.name) in (module, module.split(".")[0])
             why = f"{type(error).__name__}: {error}{would if absent else ''}"
             return None, [Finding(("rule",), f"could not import {rule!r}: {why}")]
-        say = _mistaken(module, code)
-        if say:
-            return None, [Finding(("rule",), say)]
         if isinstance(kind, type) and is_dataclass(kind) and callable(getattr(kind, "build", None)):
             return cast(type[Recipe], kind), []
         say = f"{rule!r} is not a dataclass with a method build(setting) -> Policy"
@@ -118,10 +120,10 @@ def _imported(rule: str, code: Folders | None) -> tuple[type[Recipe] | None, lis
 def _mistaken(module: str, code: Folders) -> str:
     """What is wrong where the module imported is not the scenario's, but installed or an earlier scenario's."""
     parts = module.split(".")
-    files = [File(*parts).with_suffix(".py"), File(*parts, "__init__.py")]
+    files = (File(*parts, "__init__.py"), File(*parts).with_suffix(".py"))
     meant = next((folder / file for folder in code for file in files if (folder / file).exists()), None)
     taken = getattr(sys.modules[module], "__file__", None)
-    if meant is None or (taken is not None and File(taken).resolve() == meant.resolve()):
+    if meant is None or (taken is not None and File(taken).resolve().parent == meant.resolve().parent):
         return ""
     return f"{module!r} is {taken} here, not {meant}; another name, or a process of its own, would do"
 
@@ -147,11 +149,15 @@ def _value(name: str, value: Any, hinted: Any) -> tuple[Any, list[Finding]]:
         return None, [Finding((name,), str(error))]
 
 
+def _slow(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < SLOW_BPS
+
+
 def _without_unit(name: str, value: Any) -> Any:
     dimension = next((d for ending, d in UNITS.items() if name.endswith(ending)), None)
     if isinstance(value, str) and dimension is not None:
         return parse(value, dimension, zero=True)
-    if dimension is BANDWIDTH and isinstance(value, int | float) and 0 < value < SLOW_BPS:
+    if dimension is BANDWIDTH and isinstance(value, int) and _slow(value):
         raise ValueError(f"{value:g} is in bit/s; with its unit it cannot be mistaken, such as '{value:g} Mbps'")
     if isinstance(value, dict):
         return {key: _without_unit(key, one) for key, one in value.items()}

@@ -393,6 +393,8 @@ IMPOSSIBLE = {
     "no knobs": Policy("p", (row(2),), turns=Turned(None)),  # type: ignore[arg-type]
     "one threshold for all": Policy("p", (row(2),), turns=Turned(Knobs(0.5, 1.0, 0))),  # type: ignore[arg-type]
     "no number as a threshold": Policy("p", (row(2),), turns=Turned(Knobs((float("nan"),) * 2, 1.0, 0))),
+    "texts as thresholds": Policy("p", (row(2),), turns=Turned(Knobs(("0.5",) * 2, 1.0, 0))),  # type: ignore[arg-type]
+    "a row in halves": Policy("p", (row(2),), turns=Turned(Knobs((), 1.0, 0.0))),  # type: ignore[arg-type]
     "time stands still": Policy("p", (row(2),), turns=Turned(Knobs((), 0.0, 0))),
 }
 

@@ -71,8 +71,10 @@ def test_a_rule_is_that_of_the_scenario_and_not_one_of_the_same_name(here):
     change = ["policy={rule: rule_of_two:Mine}", "compare=[]"]
     made = Scenario.load("../there/given.yaml", change, allow_code=True)
     assert made.recipe().build(_Exits()).name == "from-there"
-    with pytest.raises(ScenarioError, match=r"'rule_of_two' is .*there.* here, not .*here.*; another name"):
-        Scenario.from_text(TEXT, folder=here, overrides=change, allow_code=True)
+    for name in ("Mine", "Absent"):
+        change[0] = f"policy={{rule: rule_of_two:{name}}}"
+        with pytest.raises(ScenarioError, match=r"'rule_of_two' is .*there.* here, not .*here.*; another name"):
+            Scenario.from_text(TEXT, folder=here, overrides=change, allow_code=True)
 
 
 class _Exits:

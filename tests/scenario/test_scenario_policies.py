@@ -154,3 +154,12 @@ def test_a_name_is_that_of_a_policy_or_a_label_of_the_scenario(scenario):
         made.recipe("soner")
     with pytest.raises(ScenarioError, match="a rule of your own stands under compare with a label"):
         made.recipe("no.module:Rule")
+
+
+def test_a_slow_rate_that_was_meant_so_is_written_with_its_unit(scenario):
+    made = scenario(
+        ("policy: mdi-exit", f"policy: {{rule: '{RULE}', patience: 3, slow_bps: 300 bps}}"), allow_code=True
+    )
+    assert made.recipe() == Mine(patience=3, slow_bps=300.0)
+    again = made.recipe(made.resolved()["policy"])
+    assert (made.resolved()["policy"]["slow_bps"], again) == ("300.0 bps", made.recipe())

@@ -114,12 +114,13 @@ class Sweep:
     def load(cls, directory: AnyPath) -> Sweep:
         """Read a sweep, also one that is under way or was stopped; a ResultsError where there is none."""
         folder = Path(directory)
-        facts = provenance(folder, "sweep")
+        paths = provenance(folder, "sweep")["paths"]
+        units = paths if isinstance(paths, dict) else dict.fromkeys(paths, "")  # as older versions wrote them
         with reading(folder):
             if (folder / SUMMARY).exists():
-                return cls(pd.read_parquet(folder / SUMMARY), facts["paths"], folder)
+                return cls(pd.read_parquet(folder / SUMMARY), units, folder)
             table = pd.read_parquet(folder / PLAN)
-        return cls(_joined(table, Store(folder)), facts["paths"], folder)
+        return cls(_joined(table, Store(folder)), units, folder)
 
 
 def sweep(
