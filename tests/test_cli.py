@@ -244,6 +244,23 @@ def test_a_run_that_fails_is_one_line_and_exit_code_1(scene, own_rules, capsys):
     assert {path for path in files(scene) if "__pycache__" not in path.parts} == set(before)
 
 
+def test_another_text_of_a_rule_means_another_run(own_rules, scene, capsys):
+    """Results of what a rule was before are not those of what it is now."""
+    code = (
+        "from dataclasses import dataclass\nfrom mdisim.policies import Policy, row\n\n@dataclass(frozen=True)\n"
+    )
+    code += (
+        "class Kept:\n    def build(self, setting):\n        return Policy('kept', (row(setting.n_exits, {}),))\n"
+    )
+    asked = (*own_rules, "policy={rule: 'own_rules:Kept'}", "--out", "kept")
+    for threshold, wanted in ((0.5, 0), (0.5, 0), (0.7, 2)):
+        (scene / "own_rules.py").write_text(code.format(threshold))
+        sys.modules.pop("own_rules", None)
+        found, _, err = told(capsys, *asked)
+        assert found == wanted, err
+    assert "holds other results" in err
+
+
 def test_a_fault_of_the_program_keeps_its_traceback(own_rules, capsys):
     with pytest.raises(ZeroDivisionError):
         told(capsys, *own_rules, "policy={rule: 'own_rules:Broken'}")

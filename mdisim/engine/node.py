@@ -201,7 +201,7 @@ class Node:
         here, peers = self.here(job.stage), self.peers(job.stage)
         answer = self.policy.where.where(here, peers, self.task(job), self.knobs, self.rng)
         if not isinstance(answer, Place):
-            raise RuleError(f"{self.policy.name} answers {answer!r} where a Place is due, such as Place(OFFER)")
+            raise RuleError(f"{self.policy.name} answers {answer!r} where a Place is due, such as Place(CONTINUE)")
         if not isinstance(answer.device, NUMBERS) or answer.device < CONTINUE:
             raise RuleError(
                 f"{self.policy.name} places a task at {answer.device!r}, neither a device's number, such as "
@@ -328,7 +328,9 @@ class Node:
         """New knobs: thresholds are stamped on what is admitted from now on."""
         rows, K = len(self.policy.plan), len(self.stage_s)
         if not isinstance(knobs, Knobs) or not isinstance(knobs.thresholds, tuple):
-            raise RuleError(f"{self.policy.name} answers {knobs!r} where Knobs with a tuple of thresholds are due")
+            raise RuleError(
+                f"{self.policy.name} turns its knobs to {knobs!r}, where Knobs with a tuple of thresholds are due"
+            )
         numbers = isinstance(knobs.row, NUMBERS) and isinstance(knobs.gap_s, Real)
         numbers = numbers and all(isinstance(t, Real) and not isnan(t) for t in knobs.thresholds)
         if not numbers or not (0 <= knobs.row < rows and len(knobs.thresholds) in (0, K) and knobs.gap_s > 0.0):

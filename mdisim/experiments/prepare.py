@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mdisim.engine import run
+from mdisim.folders import digest
 from mdisim.policies.policy import Policy, Recipe
 from mdisim.results import Origin, Run
 from mdisim.scenario import Scenario
@@ -75,7 +78,8 @@ class Ground:
             raise ExperimentError(f"policy {called}: {error}") from error
         if not isinstance(made, Policy):
             raise ExperimentError(f"policy {called}: its build returned {made!r}; a Policy would do")
-        return made
+        source = source_of(type(recipe))
+        return replace(made, details={**parameters(made), "code": digest(source)[:16]}) if source else made
 
     def alone(self, given: AnyPolicy | None) -> Policy:
         """The policy of a single run, called as the scenario calls it where that has a label for it."""
@@ -119,3 +123,14 @@ def check_seeds(seeds: Sequence[int]) -> Sequence[int]:
 def parameters(policy: Policy) -> Mapping[str, Any]:
     """What a policy was made with, for the record; of one made of bare rules, the rules."""
     return policy.details or {"rules": repr(policy)}
+
+
+def source_of(kind: type) -> str:
+    """The source text of a class of the user's own, so that what ran before it was changed runs again."""
+    if kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
+        return ""
+    written_here = kind.__module__ == "__main__"
+    try:
+        return inspect.getsource(kind if written_here else sys.modules[kind.__module__])
+    except (KeyError, OSError, TypeError):  # typed into a console
+        return ""

@@ -7,9 +7,7 @@ sweep that mean the same share one run: a policy that knows nothing of the param
 
 from __future__ import annotations
 
-import inspect
 import json
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
@@ -17,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from mdisim import __version__
-from mdisim.experiments.prepare import ExperimentError, Ground, check_seeds
+from mdisim.experiments.prepare import ExperimentError, Ground, check_seeds, source_of
 from mdisim.experiments.sweep.design import Design, Point, column, unit_of
 from mdisim.experiments.sweep.work import Cell, Place, Stem, Task
 from mdisim.folders import digest, plain
@@ -247,14 +245,3 @@ def _meant(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _meant(part) for key, part in value.items()}
     return [_meant(part) for part in value] if isinstance(value, list | tuple) else plain(value)
-
-
-def source_of(kind: type) -> str:
-    """The source text of a class of the user's own, so that what ran before it was changed runs again."""
-    if kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
-        return ""
-    written_here = kind.__module__ == "__main__"
-    try:
-        return inspect.getsource(kind if written_here else sys.modules[kind.__module__])
-    except (OSError, TypeError):  # typed into a console
-        return ""
