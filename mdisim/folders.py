@@ -70,8 +70,9 @@ def vacant(directory: AnyPath, identity: str = "", force: bool = False) -> None:
 
 
 def _told(facts: Mapping[str, Any]) -> str:
-    known = ("scenario", "policy", "policies", "seed", "seeds")
-    return "; ".join(f"{key} {facts[key]}" for key in known if facts.get(key) not in (None, ""))
+    known = {key: facts.get(key) for key in ("scenario", "policy", "policies", "seed", "seeds")}
+    short = {key: ", ".join(one) if isinstance(one, Mapping) else one for key, one in known.items()}
+    return "; ".join(f"{key} {one}" for key, one in short.items() if one not in (None, ""))
 
 
 @contextmanager
