@@ -92,9 +92,9 @@ def options(words: list[str]) -> set[str]:
     return {word.split("=")[0] for word in words if word.startswith("--")}
 
 
-def options_of(program: Path) -> set[str]:
+def options_of(benchmark: Path) -> set[str]:
     """The options that a benchmark's parser is given."""
-    sources = [program.read_text(), *(path.read_text() for path in program.parent.glob("*.py"))]
+    sources = [benchmark.read_text(), *(path.read_text() for path in benchmark.parent.glob("*.py"))]
     return set(re.findall(r"\"(--[\w-]+)\"", "\n".join(sources[:1] if "add_argument" in sources[0] else sources)))
 
 
@@ -115,9 +115,9 @@ def shows(block: Block, origin: str) -> None:
         for command in lines(block.text):
             types(command)
     elif block.language == "python":
-        program = Path("block.py")
-        program.write_text(block.text)
-        runpy.run_path(str(program))
+        script = Path("block.py")
+        script.write_text(block.text)
+        runpy.run_path(str(script))
     elif block.language == "yaml":
         assert Scenario.from_text(block.text, origin=origin).build().n_exits > 0
     else:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from numbers import Integral
 from typing import Any, NamedTuple
 
 from mdisim import bounds
 from mdisim.engine import run
-from mdisim.experiments.executors import Where, engine
-from mdisim.experiments.prepare import ExperimentError
+from mdisim.experiments.executors import Where, check_jobs, engine
 from mdisim.experiments.steadiness import in_system
 from mdisim.experiments.sweep import crew
 from mdisim.policies.policy import Policy
@@ -28,8 +26,7 @@ class Outcome(NamedTuple):
 
 def outcomes(cases: Sequence[Case], jobs: int) -> Iterator[tuple[int, Outcome]]:
     """What comes of each case with its number, as they come."""
-    if not isinstance(jobs, Integral):
-        raise ExperimentError(f"jobs is {jobs!r}; a whole number, 1 or more, would do")
+    check_jobs(jobs)
     work = _outcome if jobs == 1 else _sent
     with engine(Where(jobs=min(jobs, len(cases)))) as opened:
         for (i, (_, policy, seed)), found in crew.outcomes(enumerate(cases), opened, work):

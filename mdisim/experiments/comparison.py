@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from math import nan
 from pathlib import Path
 from typing import Any, Literal
@@ -12,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from mdisim.experiments.prepare import ExperimentError
 from mdisim.experiments.replications import Auto
+from mdisim.experiments.targets import check_measure
 from mdisim.folders import AnyPath, digest, plain, provenance, reading, write_json, write_table, writing
 from mdisim.policies.scores import Floats
 from mdisim.results import Origin
@@ -164,12 +163,7 @@ class Comparison:
 def check_measures(wanted: Iterable[str], known: Sequence[str]) -> None:
     """Raise an ExperimentError where a measure is not known."""
     for name in wanted:
-        if name not in known:
-            near = get_close_matches(name, known, 1)
-            raise ExperimentError(
-                f"no measure {name!r}; "
-                + (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}")
-            )
+        check_measure(name, known)
 
 
 def identity(origin: Origin | None, policies: Mapping[str, Any], seeds: Seeds, warmup: Warmup = "stated") -> str:

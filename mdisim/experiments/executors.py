@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from math import inf
+from numbers import Integral
 from typing import Any
 
 from mdisim.experiments.prepare import ExperimentError
@@ -135,14 +136,20 @@ class Where:
         """Refuse what cannot be opened, before any work."""
         if self.backend not in BACKENDS:
             raise ExperimentError(f"no backend {self.backend!r}; there are {', '.join(BACKENDS)}")
-        if self.jobs is not None and self.jobs < 1:
-            raise ExperimentError(f"jobs is {self.jobs}; 1 or more would do")
+        if self.jobs is not None:
+            check_jobs(self.jobs)
         if self.address is not None and self.backend == "local":
             raise ExperimentError(f"address {self.address} is that of a cluster; backend dask or ray would do")
         if self.address is not None and self.jobs is not None:
             raise ExperimentError(f"the cluster at {self.address} has as many workers as it has; leave jobs out")
         if self.backend != "local":
             extra(LIBRARIES[self.backend], self.backend)
+
+
+def check_jobs(jobs: object) -> None:
+    """Raise an ExperimentError where this is no number of processes."""
+    if not isinstance(jobs, Integral) or jobs < 1:
+        raise ExperimentError(f"jobs is {jobs!r}; a whole number, 1 or more, would do")
 
 
 @contextmanager
