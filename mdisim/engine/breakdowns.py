@@ -240,4 +240,5 @@ class Breakdowns:
                 node.output.route(ways[node.number].tolist())
         for node in self.nodes:
             node.unstick()
+            node.reconsider()
             node.output.advance()

@@ -16,7 +16,8 @@ Reached = Callable[[Job, "FragileNode"], None]
 class FragileNode(Node):
     """A node of a world in which something may fail; worlds without faults have none of this.
 
-    `away` is `down`, or gone and finishing what it holds: it takes nothing in. A job remembers the device that
+    `away` is `down`, or gone: nothing is sent to it and no samples arrive at it, but what it holds and what is on
+    its way to it is finished. A job remembers the device that
     gave it and its stage then (`sender`, `held_stage`), so that it can be given back as it was. `unheard` are
     the neighbours known to be out of reach, `deaf_to` those that cannot be heard.
     """
@@ -46,8 +47,8 @@ class FragileNode(Node):
             super()._served(event)
 
     def receive(self, job: Job) -> None:
-        """Take in what arrives, unless nobody is there."""
-        if self.away:
+        """Take in what arrives, unless this device is down: one that leaves takes what was on its way to it."""
+        if self.down:
             self.nobody_there(job, self)
         else:
             if job.target == self.number:
@@ -82,8 +83,18 @@ class FragileNode(Node):
         job.exit = job.device = UNANSWERED
         self._waited(job)
         self.place(job)
-        if self.line or self.output.line:
+        if self.line or self.output.offered:
             self.wake()
+
+    def reconsider(self) -> None:
+        """Place again the offered tasks that no neighbour known to be there may take."""
+        offered = self.output.offered
+        stranded = [job for job in offered if not self.peers(job.stage)]
+        for job in stranded:
+            offered.remove(job)
+        for job in stranded:
+            self.withdrawn(job)
+            self.again(job)
 
     def _may_decide(self, job: Job) -> bool:
         """Whether a rule of this device says where the job goes."""
@@ -104,10 +115,8 @@ class FragileNode(Node):
     def let_go(self) -> tuple[list[Job], list[Job]]:
         """Give up all that is here, and be as new: what it holds, and what was on its way out or through."""
         taken = [*self.running, *self.line]
-        sent = [*self.output.line, *self.stuck]
+        sent = [*self.output.clear(), *self.stuck]
         for link in self.output.links.values():
-            sent += link.waiting
-            link.waiting.clear()
             cut = link.cut()
             if cut is not None:
                 sent.append(cut)
@@ -115,10 +124,8 @@ class FragileNode(Node):
         self.started_s = 0.0
         self.idle = self.cores
         self.backlog_s = 0.0
-        for held in (self.running, self.line, self.output.line, self.stuck):
+        for held in (self.running, self.line, self.stuck):
             held.clear()
-        self.output.sending = False
-        self.output.at_ports = 0
         return taken, sent
 
     # --- what it knows of others

@@ -45,9 +45,9 @@ class Job:
 
     __slots__ = (
         "attempt", "born_s", "bytes_sent", "compute_s", "cost", "device", "energy_j", "exit", "factors",
-        "granted_s", "held_stage", "hops", "index", "origin", "passed", "retries", "row", "sample", "score",
-        "seconds", "sender", "since_s", "size_bytes", "source", "stage", "target", "thresholds", "transfer_s",
-        "wait_s", "wire_bytes",
+        "granted_s", "held_stage", "hops", "index", "order", "origin", "passed", "retries", "row", "sample",
+        "score", "seconds", "sender", "since_s", "size_bytes", "source", "stage", "target", "thresholds",
+        "transfer_s", "wait_s", "wire_bytes",
     )  # fmt: skip
 
     since_s: float
@@ -55,6 +55,7 @@ class Job:
     seconds: float
     size_bytes: float
     wire_bytes: float
+    order: int
     origin: int
     target: int
 

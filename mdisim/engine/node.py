@@ -149,7 +149,7 @@ class Node:
         else:
             job.stage = k + 1
             self.place(job, running=True)
-        if self.line or self.output.line:
+        if self.line or self.output.offered:
             self.wake()
 
     def wake(self) -> None:
@@ -158,16 +158,23 @@ class Node:
             job = self.line.popleft()
             self.backlog_s = self.backlog_s - self.stage_s[job.stage] if self.line else 0.0
             self._serve(job, self.env.now)
-        if self.idle and self.conserving and self.output.line:
+        if self.idle and self.conserving and self.output.offered:
             self._take_back()
 
     def _take_back(self) -> None:
         taken = False
         while self.idle and (job := self.output.take_back(self.holds)) is not None:
             taken = True
-            self._serve(job, self.env.now)
+            self.withdrawn(job)
+            self._serve(job, job.since_s)
         if taken:
             self.output.advance()
+
+    def withdrawn(self, job: Job) -> None:
+        """An offered task has left the output queue unsent: its time there is time on the way, not for a core."""
+        now = self.env.now
+        job.transfer_s += now - job.since_s
+        job.since_s = now
 
     def busy_until_now_s(self) -> float:
         """Core-seconds of service so far, the running ones included."""
@@ -303,11 +310,13 @@ class Node:
         self.told = list(stamps)
 
     def ask(self, job: Job) -> int:
-        """Whether, and to whom, the offered task at the head of the output queue goes."""
+        """Whether, and to whom, the first offered task goes; only peers with a free sender are shown."""
         rule = self.policy.sends
         if rule is None:
             raise RuleError(f"{self.policy.name} offers tasks but has no rule that sends them")
         peers = self.peers(job.stage)
+        if len(self.output.ports) > 1:
+            peers = tuple([peer for peer in peers if self.output.is_free(peer.device)])
         if not peers:
             return NOBODY
         chosen = rule.sends(self.here(job.stage), peers, self.task(job), self.rng)

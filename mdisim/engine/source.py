@@ -86,7 +86,7 @@ class Source:
         job.thresholds = node.stamps[job.row]
         job.since_s = job.born_s
         node.place(job)
-        if node.idle and node.output.line:
+        if node.idle and node.output.offered:
             node.wake()
 
     def _picked(self, job: Job, rule: Picks) -> int:

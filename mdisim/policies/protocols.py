@@ -41,13 +41,12 @@ class Where(Protocol):
 
 
 class Sends(Protocol):
-    """Asked for an offered task at the head of the output queue.
-
-    That is: when the head changed, a send ended, news came, or the retry period passed.
+    """Asked for the first offered task of a device: when that changed, a send ended, news came, or the retry
+    period passed.
     """
 
     def sends(self, here: Here, peers: tuple[Peer, ...], task: Task, rng: Generator) -> int:
-        """Return a peer's device number, or NOBODY for now."""
+        """Return a peer's device number, or NOBODY for now; `peers` are those whose sender is free now."""
 
 
 class Turns(Protocol):

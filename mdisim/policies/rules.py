@@ -7,6 +7,7 @@ They keep within what compiles to the same result to the last bit (see `check`):
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from numpy.random import Generator
 
@@ -30,7 +31,8 @@ from mdisim.policies.views import (
 class KeepOrOffer:
     """MDI-Exit, Alg 1: keep the next task when nothing else waits here or too much waits to be sent.
 
-    `out_queue_limit` is T_O. A sample's first task stays at its source unless `offload_first`.
+    `out_queue_limit` is T_O. A sample's first task stays at its source unless `offload_first`. A task that no
+    known neighbour can run is kept: offered, it would wait behind every newer task of this device.
     """
 
     out_queue_limit: int = 10
@@ -41,7 +43,7 @@ class KeepOrOffer:
         """Keep or offer."""
         if not here.holds:
             return Place(OFFER)
-        if task.stage == 0 and not self.offload_first:
+        if not peers or (task.stage == 0 and not self.offload_first):
             return Place(KEEP)
         if self.keep_when_empty and here.queue == 0 and here.busy < here.cores:
             return Place(KEEP)
@@ -55,10 +57,11 @@ class DelayRatio:
     """MDI-Exit, Alg 2: send to a neighbour by the ratio of the wait here to the way and the wait there.
 
     With W = I x Gamma, a neighbour m is taken with probability W_n / (sum_weight W_n + D_nm + W_m), at most
-    one; without `random_part` only when that is at least one. `gated` asks O_n > I_m first. I counts the task
+    one; without `random_part` only when that ratio exceeds one. `gated` asks O_n > I_m first. I counts the task
     in service if `count_in_service`; W is the sum of the queued tasks' own costs if `queued_work`; D is the
-    transmission time of this task at the measured rate if `per_task_delay`. Neighbours are asked in random
-    order, or `best_first`; the first that is willing gets the task.
+    transmission time of this task at the measured rate if `per_task_delay`. Neighbours are tried in random
+    order, or, if `best_first`, from the largest ratio down (the first of equals first). The
+    first that is drawn gets the task.
     """
 
     gated: bool = True
@@ -75,7 +78,7 @@ class DelayRatio:
         serving_s = here.busy * here.service_s if self.count_in_service else 0.0
         stay_s = (here.backlog_s + serving_s if self.queued_work else own * here.service_s) / here.cores
         bytes_ = task.feature_bytes
-        chances = [0.0] * len(peers)
+        ratios = [0.0] * len(peers)
         for i in range(len(peers)):
             peer = peers[i]
             theirs = peer.queue + peer.busy if self.count_in_service else peer.queue
@@ -86,20 +89,20 @@ class DelayRatio:
             wait_s = (peer.backlog_s + serving_s if self.queued_work else theirs * peer.service_s) / peer.cores
             go_s = self.sum_weight * stay_s + way_s + wait_s
             if stay_s > 0.0:
-                chances[i] = stay_s / go_s if stay_s < go_s else 1.0
+                ratios[i] = stay_s / go_s if go_s > 0.0 else inf
         order = list(range(len(peers)))
         for i in range(len(peers)):
             j = i
             if self.best_first:
                 for other in range(i + 1, len(peers)):
-                    if chances[order[other]] > chances[order[j]]:
+                    if ratios[order[other]] > ratios[order[j]]:
                         j = other
             else:
                 j = int(rng.integers(i, len(peers)))
             chosen = order[j]
             order[j] = order[i]
-            chance = chances[chosen]
-            if chance >= 1.0 or (self.random_part and chance > 0.0 and rng.random() < chance):
+            ratio = ratios[chosen]
+            if ratio > 1.0 or (self.random_part and ratio > 0.0 and rng.random() < ratio):
                 return peers[chosen].device
         return NOBODY
 
@@ -133,7 +136,10 @@ class WholeToShortest:
 
 @dataclass(frozen=True)
 class WholeOffered:
-    """DDI by Alg 2: a sample is offered as input at birth, by the same gate as any task, and then stays."""
+    """DDI by Alg 2: a sample is offered as input at birth, by the same gate as any task, and then stays.
+
+    It is kept where no neighbour is known.
+    """
 
     out_queue_limit: int = 10
 
@@ -141,7 +147,8 @@ class WholeOffered:
         """Offer at birth unless this device is idle or too much waits to be sent; go on there afterwards."""
         if task.stage > 0:
             return Place(CONTINUE)
-        if (here.queue == 0 and here.busy < here.cores) or here.out_queue > self.out_queue_limit:
+        idle = here.queue == 0 and here.busy < here.cores
+        if idle or not peers or here.out_queue > self.out_queue_limit:
             return Place(KEEP)
         return Place(OFFER, INPUT)
 

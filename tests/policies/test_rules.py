@@ -72,6 +72,13 @@ def test_keep_or_offer(rule: dict[str, Any], here: dict[str, Any], stage: int, a
     assert KeepOrOffer(**rule).where(HERE._replace(**here), (PEER,), task, KNOBS, Dice()) == Place(answer)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("rule", [KeepOrOffer(offload_first=True), WholeOffered()])
+def test_a_task_that_no_known_neighbour_can_take_is_kept(rule: KeepOrOffer | WholeOffered) -> None:
+    task = TASK._replace(stage=0)
+    assert rule.where(HERE, (PEER,), task, KNOBS, Dice()).device == OFFER  # type: ignore[arg-type]
+    assert rule.where(HERE, (), task, KNOBS, Dice()) == Place(KEEP)  # type: ignore[arg-type]
+
+
 # --- Alg 2. Here W_n = 5 x 0.1 = 0.5 s; there D + W_m = 0.05 + 2 x 0.1 = 0.25 s; O_n = 3 > I_m = 2.
 
 
@@ -97,7 +104,9 @@ def test_keep_or_offer(rule: dict[str, Any], here: dict[str, Any], stage: int, a
         ({"queued_work": True}, {"backlog_s": 0.05, "cores": 2}, {}, [0.38], False),  # half of 0.15 / 0.2
         ({"per_task_delay": True}, {"queue": 1}, {}, [0.64], True),  # 0.2 / (8000 / 8e4 + 0.01 + 0.2) = 0.645
         ({"per_task_delay": True}, {"queue": 1}, {}, [0.65], False),
-        ({}, {"cores": 2}, {}, [], True),  # W_n halves to 0.25: no more than D + W_m, and p = 1
+        ({}, {"cores": 2}, {}, [0.999], True),  # W_n halves to 0.25: as much as D + W_m, and p = 1
+        ({"random_part": False}, {"cores": 2}, {}, [], False),  # sends only where W_n > D + W_m
+        ({}, {}, {"delay_s": 0.0, "service_s": 0.0}, [], True),  # nothing to wait for there
         ({}, {"queue": 1}, {"cores": 2}, [], True),  # W_m halves: 0.2 > 0.15
     ],
 )
@@ -108,7 +117,7 @@ def test_delay_ratio(
     assert answer == (1 if sent else NOBODY)
 
 
-BUSY = PEER._replace(device=2, queue=2, busy=0, delay_s=0.3)  # D + W_m = 0.5
+BUSY = PEER._replace(device=2, queue=2, busy=0, delay_s=0.2)  # D + W_m = 0.4: the ratio is 1.25, that of PEER is 2
 FULL = PEER._replace(device=3, queue=9)
 
 
@@ -120,8 +129,9 @@ FULL = PEER._replace(device=3, queue=9)
         ({}, (FULL, BUSY), [0, 1], [], 2),  # the gate shuts FULL out, the next is asked
         ({}, (FULL, FULL), [1, 1], [], NOBODY),
         ({"best_first": True}, (BUSY._replace(delay_s=0.8), PEER), None, [], 1),  # p = 0.5 and 1
-        ({"best_first": True}, (BUSY, PEER), None, [], 2),  # both 1: the first of equals
-        ({"best_first": True, "sum_weight": 1.0}, (BUSY, PEER), None, [0.9, 0.4], 2),  # 2/3 refused, then 1/2
+        ({"best_first": True}, (BUSY, PEER), None, [], 1),  # both are sure, and the larger ratio is first
+        ({"best_first": True}, (PEER._replace(device=2), PEER), None, [], 2),  # the first of equals
+        ({"best_first": True, "sum_weight": 1.0}, (BUSY, PEER), None, [0.9, 0.5], 2),  # 2/3 refused, then 5/9
         ({}, (), [], [], NOBODY),
     ],
 )
