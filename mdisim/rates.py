@@ -15,6 +15,9 @@ class Rate(Protocol):
     def bits(self, time_s: float) -> float:
         """Return how much can be moved from 0 until then."""
 
+    def moving_s(self, time_s: float) -> float:
+        """Return the seconds from 0 until then in which the rate is above 0."""
+
     def rate_at(self, time_s: float) -> float:
         """Return the rate at an instant."""
 
@@ -45,6 +48,10 @@ class ConstantRate:
     def bits(self, time_s: float) -> float:
         """Return rate times time."""
         return self.rate_bps * time_s
+
+    def moving_s(self, time_s: float) -> float:
+        """Return the time."""
+        return time_s
 
     def rate_at(self, time_s: float) -> float:
         """Return the rate."""

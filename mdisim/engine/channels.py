@@ -26,8 +26,11 @@ class Channel(Protocol):
     def cut(self, link: Link) -> None:
         """Take a link's transmission out, whether it has begun or not."""
 
-    def air_s(self) -> float:
-        """Seconds of the channel that a transmission would have had from 0 until now."""
+    def air_s(self, link: Link) -> float:
+        """Seconds of the channel that a transmission over this link would have had from 0 until now.
+
+        While nothing can move, as in an outage of a trace, no channel is used.
+        """
 
 
 class InTurns:
@@ -48,7 +51,7 @@ class InTurns:
 
     def _begin(self, link: Link, bits: float, now: float) -> None:
         self.link = link
-        link.begin(now, now)
+        link.begin(now, self.air_s(link))
         self.event = Later(self.env, link.rate.finish_s(now, bits) - now, self._ended, link.job)
 
     def _ended(self, event: Any) -> None:
@@ -56,7 +59,7 @@ class InTurns:
         if event is self.event and link is not None:
             now = self.env.now
             self._next(now)
-            link.sent(event, now, now)
+            link.sent(event, now, self.air_s(link))
 
     def _next(self, now: float) -> None:
         self.link = self.event = None
@@ -71,9 +74,9 @@ class InTurns:
         else:
             self.line = deque(one for one in self.line if one[0] is not link)
 
-    def air_s(self) -> float:
-        """The time: who transmits has the channel alone."""
-        return self.env.now
+    def air_s(self, link: Link) -> float:
+        """The time in which the link's rate is above 0: who transmits has the channel alone."""
+        return link.rate.moving_s(self.env.now)
 
 
 class Fair:
@@ -96,7 +99,7 @@ class Fair:
         if self.flows and now > self.since_s:
             n = len(self.flows)
             self.virtual_bits += (self.rate.bits(now) - self.rate.bits(self.since_s)) / n
-            self.virtual_s += (now - self.since_s) / n
+            self.virtual_s += (self.rate.moving_s(now) - self.rate.moving_s(self.since_s)) / n
         self.since_s = now
 
     def _plan(self, now: float) -> None:
@@ -135,7 +138,7 @@ class Fair:
         heapify(self.flows)
         self._plan(now)
 
-    def air_s(self) -> float:
+    def air_s(self, link: Link) -> float:
         """The share of the time that one transmission has had."""
         self._advance(self.env.now)
         return self.virtual_s

@@ -163,7 +163,7 @@ class Link:
         if job is None:
             return None
         if self.transmitting:
-            self.busy_s += self.channel.air_s() - self.started_air_s
+            self.busy_s += self.channel.air_s(self) - self.started_air_s
         self.channel.cut(self)
         self.job = self.packs = None
         self.transmitting = False
@@ -171,7 +171,7 @@ class Link:
 
     def busy_until_now_s(self) -> float:
         """Seconds of the channel used so far, the running transmission included."""
-        return self.busy_s + (self.channel.air_s() - self.started_air_s if self.transmitting else 0.0)
+        return self.busy_s + (self.channel.air_s(self) - self.started_air_s if self.transmitting else 0.0)
 
 
 class Port:

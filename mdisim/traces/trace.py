@@ -139,6 +139,17 @@ class Trace:
         k = bisect_right(times, time_s) - 1
         return laps * sums[-1] + sums[k] + rates[k] * (time_s - times[k])
 
+    @cached_property
+    def _moves(self) -> Trace | None:
+        """1 where the rate is above 0, else 0; None if it always is."""
+        if self.end != "stop" and self.rate_bps.all():
+            return None
+        return Trace(self.time_s, np.sign(self.rate_bps), self.duration_s, self.end)
+
+    def moving_s(self, time_s: float) -> float:
+        """The seconds from 0 until then in which the rate is above 0."""
+        return time_s if self._moves is None else self._moves.bits(time_s)
+
     def finish_s(self, start_s: float, bits: float) -> float:
         """When so many bits have been moved that start then; infinite if never. (The first instant, exactly.)"""
         if bits <= 0.0:

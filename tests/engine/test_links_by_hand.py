@@ -52,6 +52,17 @@ def test_a_trace_that_stops_strands_the_sample():
     assert tasks.status.tolist() == ["in-flight"]
 
 
+@pytest.mark.parametrize("sharing", ["fifo", "fair"])
+def test_a_channel_is_not_used_while_nothing_can_move(sharing):
+    outage = Trace([0.0, 1.5, 4.0], [8000.0, 0.0, 8000.0], 10.0)
+    stops = Trace([0.0], [8000.0], 1.5, "stop")
+    for rate, busy_s in ((outage, 1.0), (stops, 0.5)):
+        world = replace(one_hop(rate=rate), sharing=sharing)
+        done = run(world, fixed(world, placement=AT_D1), 1)
+        assert done.links.busy_s.tolist() == pytest.approx([busy_s, 0.0])
+        assert done.links.utilisation.tolist() == pytest.approx([busy_s / 50.0, 0.0])
+
+
 def test_latency_of_a_trace_is_that_of_the_end_of_transmission():
     rate = Trace([0.0, 1.9], [8000.0, 8000.0], 10.0, latency_s=[0.1, 0.25])
     world = all_links(one_hop(rate=rate, latency_s=0.5), conditions=rate)

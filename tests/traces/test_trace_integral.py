@@ -45,6 +45,13 @@ def test_a_transfer_ends_when_a_scan_says_so(trace, start_s, bits):
     assert trace.finish_s(start_s, bits) == scanned(trace, start_s, bits)
 
 
+@given(dyadic_traces(), st.integers(0, 400))
+@SOME
+def test_the_time_in_which_something_moves_is_counted_eighth_by_eighth(trace, eighth):
+    moving = [trace.rate_at(i / 8.0) > 0.0 for i in range(eighth)]
+    assert trace.moving_s(eighth / 8.0) == sum(moving) / 8.0
+
+
 @given(dyadic_traces(), eighths, eighths, eighths)
 @SOME
 def test_moving_two_amounts_together_is_moving_one_after_the_other(trace, start_s, one, other):
