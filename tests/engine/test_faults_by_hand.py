@@ -157,8 +157,8 @@ def test_a_label_that_is_lost_is_sent_again():
 
 
 def test_neighbours_notice_after_the_stated_number_of_missed_gossips():
-    outputs = drawn(50, 2)
-    world = line(2, (0.01, 0.05), arrivals=Arrivals("constant", 30.0), outputs=outputs, rate=1e7, duration_s=30.0)
+    outputs, arrivals = drawn(50, 2), Arrivals("constant", 30.0, phase_s=0.0)
+    world = line(2, (0.01, 0.05), arrivals=arrivals, outputs=outputs, rate=1e7, duration_s=30.0)
     policy = MdiExit(exit_threshold=1.0, offload_first=True).build(setting(world))
     lost = [
         int(
@@ -284,7 +284,7 @@ class Watching:
 
 
 def test_nobody_sees_what_became_of_a_device_before_it_is_known():
-    busy = Arrivals("constant", 10.0)
+    busy = Arrivals("constant", 10.0, phase_s=0.1)
     world = pair(arrivals=(Arrivals("file", times_s=(2.9, 3.1)), busy), duration_s=3.2)
     rule = Watching([])
     policy = Policy("watching", (row(1),), where=rule, signals=Signals(gossip_s=0.0))
