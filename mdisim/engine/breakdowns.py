@@ -47,6 +47,13 @@ def _named(fault: Fault, world: World) -> tuple[Key, ...]:
     return (fault.kind, fault.random, *names)
 
 
+def silent_s(now_s: float, period_s: float, periods: int) -> float:
+    """When so many words will have failed to come, of which one is due at each multiple of the period."""
+    spoken = round(now_s / period_s)
+    spoken -= spoken * period_s > now_s  # the instants decide: the quotient is rounded
+    return (spoken + periods) * period_s
+
+
 def speeds(world: World, schedule: Schedule) -> list[Rate | None]:
     """The speed of each device over time, with what slows it down; None where it is always 1."""
     until_s = world.window.end_s
@@ -204,10 +211,7 @@ class Breakdowns:
     # --- who notices
 
     def _due_s(self, periods: int) -> float:
-        """When so many periods have passed without a word, as device by device is told at the same instants."""
-        spoken = round(self.env.now / self.period_s)
-        spoken -= spoken * self.period_s > self.env.now
-        return (spoken + periods) * self.period_s
+        return silent_s(self.env.now, self.period_s, periods)
 
     def _later(self, act: Callable[[], None]) -> None:
         """Do it when what happens now is noticed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice, takewhile
@@ -10,7 +11,6 @@ from math import sqrt, ulp
 import numpy as np
 import pandas as pd
 import pytest
-from drawn_worlds import trace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import drawn, fixed, line
@@ -18,7 +18,8 @@ from worlds import drawn, fixed, line
 from mdisim.engine import run
 from mdisim.engine.streams import instants_s, stream
 from mdisim.policies import MdiExit
-from mdisim.world import Arrivals, Device, Link, Rate, Source, Window, World, setting
+from mdisim.traces import Trace
+from mdisim.world import Arrivals, Device, Link, Source, Window, World, setting
 
 SEEDS = 2000
 SOME = settings(max_examples=30, deadline=None)
@@ -70,21 +71,24 @@ def test_ticks_come_at_multiples_of_their_period(period_s: float) -> None:
     assert timeline.time_s.unique().tolist() == multiples
 
 
-@SOME
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["fifo", "fair"]), st.sampled_from([None, 3, 8]))
-def test_a_transmission_ends_when_the_rate_says(seed: int, sharing: str, knots: int | None) -> None:
-    rng = np.random.default_rng(seed)
-    rate: Rate | float = float(rng.uniform(1e5, 1e6)) if knots is None else trace(rng, knots)
-    times_s = tuple(np.arange(0.1, 90.0, 9.7).tolist())  # far apart: nothing waits, no channel is shared
-    world = line(2, (0.01,), arrivals=Arrivals("file", times_s=times_s), rate=rate)
-    world = replace(world, sharing=sharing)  # type: ignore[arg-type]
-    events = run(world, fixed(world, placement=1), 1, record=True).events
-    assert events is not None
-    sent = events[events.kind == "send"]
-    begun = zip(sent.start_s, sent.bytes_sent, strict=True)
-    ends = [world.links[0].rate.finish_s(start_s, 8.0 * bytes_) for start_s, bytes_ in begun]
-    assert sent.end_s.tolist() == ends
-    assert len(ends) == 2 * len(times_s)
+def rounded(n: int) -> Iterator[tuple[Trace, float]]:
+    """Rates and starts of a message of 1 kB such that start + (end - start) is not the end."""
+    rng = np.random.default_rng(0)
+    while n:
+        rate, start_s = Trace([0.0, 0.7], rng.uniform(5e3, 2e4, 2), 100.0), float(rng.uniform(0.3, 0.7))
+        end_s = rate.finish_s(start_s, 8000.0)
+        if start_s + (end_s - start_s) != end_s:
+            n -= 1
+            yield rate, start_s
+
+
+@pytest.mark.parametrize("sharing", ["fifo", "fair"])
+def test_a_transmission_ends_when_the_rate_says(sharing: str) -> None:
+    for rate, start_s in rounded(10):
+        once = Arrivals("file", times_s=(start_s,))
+        world = line(2, (0.0,), arrivals=once, rate=rate, out_bytes=1000.0, label_bytes=0.0, duration_s=10.0)
+        world = replace(world, sharing=sharing)  # type: ignore[arg-type]
+        assert run(world, fixed(world, placement=1), 1).tasks.done_s.tolist() == [rate.finish_s(start_s, 8000.0)]
 
 
 # --- phases
