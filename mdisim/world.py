@@ -89,7 +89,8 @@ class Arrivals:
 
     `rate_per_s` for constant, poisson and on-off (while on); `on_s` and `off_s` are mean lengths; `times_s` are
     read from a file; `population` and `think_s` belong to a closed loop; with `policy` the knob `gap_s` rules
-    and the gaps are constant.
+    and the gaps are constant. Constant arrivals and those of a policy begin at `phase_s`; if that is None, at
+    random within one gap, so that alike sources are not in step.
     """
 
     kind: Literal["constant", "poisson", "on-off", "file", "closed", "policy"]
@@ -99,6 +100,7 @@ class Arrivals:
     times_s: tuple[float, ...] = ()
     population: int = 1
     think_s: float = 0.0
+    phase_s: float | None = None
 
 
 @dataclass(frozen=True)

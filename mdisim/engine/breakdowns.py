@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
-from math import floor, isfinite
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +14,8 @@ from mdisim.engine.fragile import FragileNode
 from mdisim.engine.job import UNANSWERED, Job, Status
 from mdisim.engine.later import Later
 from mdisim.engine.links import Link
-from mdisim.engine.streams import stream
-from mdisim.faults import Period, merged, slowed
+from mdisim.engine.streams import Key, numbered, stream
+from mdisim.faults import Fault, Period, merged, slowed
 from mdisim.routes import routes
 from mdisim.traces.trace import Trace
 from mdisim.world import Rate, World
@@ -29,11 +30,28 @@ Schedule = list[tuple[int, Period]]  # the number of the fault, and from when to
 def drawn(world: World, seed: int) -> Schedule:
     """When each fault of a world happens; the same for every policy."""
     until_s = world.window.end_s
+    events = world.faults.events
+    keys = numbered(_named(fault, world) for fault in events)
     return [
         (number, period)
-        for number, fault in enumerate(world.faults.events)
-        for period in fault.periods(until_s, stream(seed, "faults", number))
+        for number, (fault, key) in enumerate(zip(events, keys, strict=True))
+        for period in fault.periods(until_s, stream(seed, "faults", *key))
     ]
+
+
+def _named(fault: Fault, world: World) -> tuple[Key, ...]:
+    """What, by name, fails in which way; what comes at a time is told apart, since nothing is drawn for it."""
+    ends = [(world.links[number].source, world.links[number].target) for number in fault.links]
+    names = [world.devices[d].name for d in ([fault.device] if fault.device >= 0 else [])]
+    names += sorted(json.dumps([world.devices[a].name, world.devices[b].name]) for a, b in ends)
+    return (fault.kind, fault.random, *names)
+
+
+def silent_s(now_s: float, period_s: float, periods: int) -> float:
+    """When so many words will have failed to come, of which one is due at each multiple of the period."""
+    spoken = round(now_s / period_s)
+    spoken -= spoken * period_s > now_s  # the instants decide: the quotient is rounded
+    return (spoken + periods) * period_s
 
 
 def speeds(world: World, schedule: Schedule) -> list[Rate | None]:
@@ -106,7 +124,7 @@ class Breakdowns:
         return dict(sorted(found.items()))
 
     def _at(self, time_s: float, act: Callable[[int, int], None], number: int, change: int) -> None:
-        Later(self.env, time_s, lambda _: act(number, change))
+        Later.at(self.env, time_s, lambda _: act(number, change))
 
     # --- what happens
 
@@ -193,12 +211,11 @@ class Breakdowns:
     # --- who notices
 
     def _due_s(self, periods: int) -> float:
-        """When so many periods have passed without a word, as device by device is told at the same instants."""
-        return max(self.env.now, (floor(self.env.now / self.period_s) + periods) * self.period_s)
+        return silent_s(self.env.now, self.period_s, periods)
 
     def _later(self, act: Callable[[], None]) -> None:
         """Do it when what happens now is noticed."""
-        Later(self.env, self._due_s(self.faults.missed_gossips) - self.env.now, lambda _: act())
+        Later.at(self.env, self._due_s(self.faults.missed_gossips), lambda _: act())
 
     def _notice(self, known: set[int], who: tuple[str, int], failed: Callable[[], bool], change: int) -> None:
         """After some silence a failure is known, if it has lasted; with the next word its end is known."""
@@ -211,7 +228,7 @@ class Breakdowns:
                 self._spread()
 
         periods = self.faults.missed_gossips if change > 0 else 1
-        Later(self.env, self._due_s(periods) - self.env.now, notice)
+        Later.at(self.env, self._due_s(periods), notice)
 
     def _deafen(self, fail: Callable[[], None]) -> None:
         """Let something fail or come back: who then does not hear whom, and what they had last heard."""

@@ -123,12 +123,14 @@ class Node:
             1.0 if job.factors is None else job.factors[k],
             self.head_s[job.row][k] if k >= job.passed else 0.0,
         )
+        due_s = now + seconds
         if self.speed is not None:
-            seconds = self.speed.finish_s(now, seconds) - now
+            due_s = self.speed.finish_s(now, seconds)
+            seconds = due_s - now
         job.seconds = seconds
         self.idle -= 1
         self.started_s += now
-        return Later(self.env, seconds, self._served, job)
+        return Later.at(self.env, due_s, self._served, job)
 
     def _served(self, event: Any) -> None:
         job: Job = event.job

@@ -8,6 +8,7 @@ queues and runs only while something is offered there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from mdisim.engine.lookup import Tables
 from mdisim.engine.node import Node, RuleError
 from mdisim.engine.recorder import Recorder
 from mdisim.engine.source import Source
-from mdisim.engine.streams import Feed, stream
+from mdisim.engine.streams import feeds, stream
 from mdisim.policies.policy import Policy
 from mdisim.policies.views import Load
 from mdisim.world import World
@@ -52,22 +53,22 @@ class Simulation:
         self.env = env = Environment()
         self.log = Log()
         self.live: dict[Job, None] = {}
-        self.rng = rng = stream(seed, "decisions")
         tables = Tables(world, policy)
         self.outputs = tables.outputs
         self.seed = seed
         self.links = self._links()
         kind = FragileNode if world.faults else Node
+        rngs = [stream(seed, "decisions", device.name) for device in world.devices]
         self.nodes = [
             kind(env, d, world, policy, tables, self._output(d), rng, self.end, self._restart)
-            for d in range(len(world.devices))
+            for d, rng in enumerate(rngs)
         ]
         self.breakdowns = self._breakdowns() if world.faults else None
         for link in self.links:
             link.receiver = self.nodes[link.spec.target]
         self.sources = [
-            Source(env, world, policy, self.nodes[spec.device], Feed(world, s, seed), s, self.live, self.end)
-            for s, spec in enumerate(world.sources)
+            Source(env, world, policy, self.nodes[world.sources[s].device], feed, s, self.live, self.end)
+            for s, feed in enumerate(feeds(world, seed))
         ]
         self.recorder = Recorder(self) if record else None
         everywhere = policy.controls == "all"
@@ -96,7 +97,7 @@ class Simulation:
 
     def _packets_lost(self, job: Job, packets: int, loss: float) -> int:
         """How many packets of a transfer are lost before all have arrived; the same whatever else happens."""
-        rng = stream(self.seed, "loss", job.source, job.index, job.hops, job.attempt)
+        rng = self.sources[job.source].feed.stream("loss", job.index, job.hops, job.attempt)
         return int(rng.negative_binomial(packets, 1.0 - loss))
 
     def _breakdowns(self) -> Breakdowns:
@@ -162,12 +163,18 @@ class Simulation:
         return self.policy.signals.control_s
 
     def _every(self, period_s: float, act: Callable[[], None]) -> None:
+        """Do it at every multiple of the period, after 0; running sums would drift away from these."""
+        numbers = count(1)
+
+        def expect() -> None:
+            Later.at(self.env, next(numbers) * period_s, tick)
+
         def tick(_: Later) -> None:
             act()
-            Later(self.env, period_s, tick)
+            expect()
 
         if period_s > ALWAYS_FRESH:
-            Later(self.env, period_s, tick)
+            expect()
 
     def _warm(self, _: Later) -> None:
         self.before = self.totals()
@@ -197,7 +204,7 @@ class Simulation:
         for node in self.nodes:
             load = self._load(node)
             if self.policy.turns is not None and node.number in self.controlled and not node.away:
-                node.turn(self.policy.turns.turns(load, node.knobs, self.rng))
+                node.turn(self.policy.turns.turns(load, node.knobs, node.rng))
             self._observe(node, load)
         if self.policy.signals.gossip_s == ALWAYS_FRESH:
             self._announce()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 import numpy as np
 from simpy import Environment
 
 from mdisim.engine.job import Job, Status
-from mdisim.engine.later import Later
+from mdisim.engine.later import OFFERS, Later
 from mdisim.engine.node import Node, RuleError
 from mdisim.engine.streams import Feed
 from mdisim.policies.policy import Policy
@@ -44,28 +45,29 @@ class Source:
         """Schedule the first arrival, or let in the whole population of a closed loop."""
         if self.closed:
             for _ in range(self.arrivals.population):
-                Later(self.env, 0.0, self._offer_once)
+                self._at(0.0, self._offer_once)
+        elif self.by_policy:
+            self._at(self.feed.first_s(self.node.knobs.gap_s), self._arrive)
         else:
             self._next()
 
     def _next(self) -> None:
         if self.by_policy:
-            gap_s = self.node.knobs.gap_s
+            self._at(self.env.now + self.node.knobs.gap_s, self._arrive)
         else:
-            upcoming = next(self.feed.gaps_s, None)
-            if upcoming is None:
-                return
-            gap_s = upcoming
-        if self.env.now + gap_s < self.duration_s:
-            Later(self.env, gap_s, self._arrive)
+            self._at(next(self.feed.instants_s, inf), self._arrive)
+
+    def _at(self, time_s: float, callback: Callable[[Later], None]) -> None:
+        """Offer at this instant, unless the run is over then; whose turn it is among equal instants is drawn."""
+        if time_s < self.duration_s:
+            Later.at(self.env, time_s, callback, order=OFFERS + next(self.feed.ties))
 
     def _arrive(self, _: Later) -> None:
         self.offer()
         self._next()
 
     def _offer_once(self, _: Later) -> None:
-        if self.env.now < self.duration_s:
-            self.offer()
+        self.offer()
 
     def offer(self) -> None:
         """Offer the next sample: refused, or admitted with its row and thresholds, and placed."""
@@ -115,7 +117,7 @@ class Source:
                 if status == Status.SOURCE_DOWN:  # or a short pause would fill the time with refusals
                     pause_s = max(think_s, self.node.knobs.gap_s)
                 for _ in range(self.owed):
-                    Later(self.env, pause_s, self._offer_once)
+                    self._at(self.env.now + pause_s, self._offer_once)
                 self.owed = 0
 
     def _outcome(self, job: Job) -> Outcome:

@@ -15,6 +15,7 @@ from mdisim.scenario.checks import table_of
 from mdisim.scenario.failing import faults_of
 from mdisim.scenario.models import (
     Arrivals,
+    ByPolicy,
     Closed,
     Compression,
     Constant,
@@ -147,7 +148,9 @@ def _sources(spec: Spec, there: Roster, folders: Folders) -> tuple[world.Source,
 
 def _arrivals(stated: Arrivals, folders: Folders) -> world.Arrivals:
     match stated:
-        case Constant() | Poisson():
+        case Constant():
+            return world.Arrivals(stated.kind, rate_per_s=stated.rate, phase_s=stated.phase)
+        case Poisson():
             return world.Arrivals(stated.kind, rate_per_s=stated.rate)
         case OnOff():
             return world.Arrivals(stated.kind, rate_per_s=stated.rate, on_s=stated.on, off_s=stated.off)
@@ -155,8 +158,8 @@ def _arrivals(stated: Arrivals, folders: Folders) -> world.Arrivals:
             return world.Arrivals(stated.kind, times_s=files.times_s(folders.file(stated.path)))
         case Closed():
             return world.Arrivals(stated.kind, population=stated.population, think_s=stated.think)
-        case _:
-            return world.Arrivals(stated.kind)
+        case ByPolicy():
+            return world.Arrivals(stated.kind, phase_s=stated.phase)
 
 
 def _samples(half: Profile) -> world.Samples:

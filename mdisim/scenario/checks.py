@@ -90,7 +90,7 @@ def everything(
     there, findings = roster(counts) if counts else (None, [])
     profile, more = load_profile(parts["profile"], traces.folders) if "profile" in parts else (None, [])
     findings += more
-    findings += _window(parts)
+    findings += _window(parts) + _phases(parts)
     table, more = _table(profile, parts.get("costs"))
     findings += more
     findings += _devices(parts.get("devices", {}), profile, table, whole=found.spec is not None)
@@ -282,6 +282,17 @@ def _sources(workload: Any, there: Roster) -> list[Finding]:
         for number, name in named
         if isinstance(name, str) and not there.members(name)
     ]
+
+
+def _phases(parts: Mapping[str, Any]) -> list[Finding]:
+    """Sources whose first sample would come when the run is over."""
+    found = []
+    for number, source in enumerate(parts.get("workload", ()) if "run" in parts else ()):
+        phase_s = getattr(source.arrivals, "phase", None) or 0.0
+        if phase_s >= parts["run"].duration:
+            say = f"the first sample would come at {phase_s:g} s, but the run ends at {parts['run'].duration:g} s"
+            found.append(Finding(("workload", number, "arrivals", "phase"), f"{say}: let it come earlier"))
+    return found
 
 
 def _arrivals(workload: tuple[Source, ...], folders: Folders) -> list[Finding]:

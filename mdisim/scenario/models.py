@@ -89,6 +89,8 @@ class Constant(Section):
     kind: Literal["constant"]
     rate: PerSecond
     """Samples per second, such as 40/s."""
+    phase: DurationOrZero | None = None
+    """When the first sample comes; by default each source draws its own, at random within one gap."""
 
 
 class Poisson(Section):
@@ -133,6 +135,8 @@ class ByPolicy(Section):
     """The policy sets the gap between samples (MDI-Exit, adapt: rate)."""
 
     kind: Literal["policy"]
+    phase: DurationOrZero | None = None
+    """When the first sample comes; by default each source draws its own, at random within the first gap."""
 
 
 Arrivals = Annotated[Constant | Poisson | OnOff | FromFile | Closed | ByPolicy, Field(discriminator="kind")]

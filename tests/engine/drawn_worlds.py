@@ -30,13 +30,14 @@ from mdisim.world import (
 )
 
 N_SAMPLES = 37
+PHASE = st.sampled_from([None, 0.0, 0.1])  # with equal rates and phases sources are in step
 ARRIVALS = st.one_of(
-    st.builds(Arrivals, st.just("constant"), st.floats(1, 40)),
+    st.builds(Arrivals, st.just("constant"), st.sampled_from([5.0, 20.0, 33.0]), phase_s=PHASE),
     st.builds(Arrivals, st.just("poisson"), st.floats(1, 40)),
     st.builds(Arrivals, st.just("on-off"), st.floats(5, 60), st.floats(0.1, 1), st.floats(0.1, 1)),
     st.lists(st.floats(0, 3), max_size=20).map(lambda t: Arrivals("file", times_s=tuple(sorted(t)))),
     st.builds(Arrivals, st.just("closed"), population=st.integers(1, 5), think_s=st.sampled_from([0.0, 0.1])),
-    st.just(Arrivals("policy")),
+    st.builds(Arrivals, st.just("policy"), phase_s=PHASE),
 )
 OPEN = ARRIVALS.filter(lambda a: a.kind in ("constant", "poisson", "on-off", "file"))
 ORDER = st.sampled_from(["shuffled", "bootstrap"])

@@ -6,6 +6,8 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import islice
 from math import inf
 from pathlib import Path
 
@@ -15,12 +17,16 @@ import pytest
 from drawn_worlds import OPEN, worlds
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from worlds import drawn, line
+from numpy.random import Generator
+from worlds import drawn, fixed, line
 
 from mdisim.engine import run
-from mdisim.engine.streams import sample_rows, service_factors, stream
+from mdisim.engine.breakdowns import drawn as drawn_faults
+from mdisim.engine.streams import feeds, sample_rows, service_factors, stream
+from mdisim.faults import Fault, Faults, Period
 from mdisim.policies import RECIPES, MdiExit
-from mdisim.world import Arrivals, Jitter, World, setting
+from mdisim.policies.views import Here, Knobs
+from mdisim.world import UNREACHABLE, Arrivals, Device, Jitter, Link, Source, World, setting
 
 SOME = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 OFFERED = ["sample", "source", "born_s"]
@@ -99,9 +105,124 @@ def test_another_seed_gives_another_run() -> None:
 
 
 def test_streams_do_not_know_of_each_other() -> None:
-    assert stream(1, "arrivals", 0).random() != stream(1, "samples", 0).random()
-    assert stream(1, "arrivals", 0).random() != stream(1, "arrivals", 1).random()
-    assert stream(1, "arrivals", 0).random() == stream(1, "arrivals", 0).random()
+    keys: list[tuple[str | int, ...]] = [
+        ("arrivals", "d0", 0), ("samples", "d0", 0), ("arrivals", "d1", 0), ("arrivals", "d0", 1),
+        ("arrivals", "d0"), ("arrivals", "d", 0, 0), ("arrivals", "d0", "0"), ("arrivalsd0", 0),
+    ]  # fmt: skip
+    assert len({stream(1, *key).random() for key in keys}) == len(keys)
+    assert stream(1, *keys[0]).random() == stream(1, *keys[0]).random()
+    assert stream(1, *keys[0]).random() != stream(2, *keys[0]).random()
+
+
+# --- by name: what is added, left out or put elsewhere in a list changes nothing else
+
+
+class Flips:
+    """Admits every other sample on average, and draws where it stands."""
+
+    def admits(self, here: Here, knobs: Knobs, memory: np.ndarray, rng: Generator) -> bool:
+        return bool(rng.random() < 0.5)
+
+
+KINDS = (
+    Arrivals("constant", 9.0),
+    Arrivals("poisson", 9.0),
+    Arrivals("on-off", 30.0, 0.5, 1.0),
+    Arrivals("policy"),
+)
+
+
+def apart(names: tuple[str, ...]) -> World:
+    """Devices that nothing joins; the n-th letter's source is of the n-th kind, wherever it stands."""
+    base = line(len(names), (0.02, 0.01), jitter=Jitter("exponential"), duration_s=10.0)
+    kinds = [KINDS[ord(name[0]) % len(KINDS)] for name in names]
+    return replace(
+        base,
+        devices=tuple(Device(name, "unit") for name in names),
+        links=(),
+        sources=tuple(Source(d, kind) for d, kind in enumerate(kinds)),
+        next_hop=np.full((len(names),) * 2, UNREACHABLE),
+        faults=Faults(tuple(Fault("crash", d, mean_up_s=2.0, mean_down_s=0.5) for d in range(len(names)))),
+    )
+
+
+def by_device(world: World, seed: int) -> dict[str, pd.DataFrame]:
+    tasks = run(world, replace(fixed(world), admits=Flips()), seed).tasks
+    return {str(name): one.reset_index(drop=True) for name, one in tasks.astype({"device": str}).groupby("source")}
+
+
+@SOME
+@given(st.permutations("abcdefgh"), st.integers(1, 7), st.integers(0, 99))
+def test_a_device_meets_the_same_whatever_else_is_in_the_scenario(order: list[str], n: int, seed: int) -> None:
+    """Arrivals, samples, jitter, decisions and faults of each device, in a whole run."""
+    whole, part = by_device(apart(tuple(order)), seed), by_device(apart(tuple(sorted(order[:n]))), seed)
+    assert len(part) == n
+    for name, tasks in part.items():
+        pd.testing.assert_frame_equal(tasks, whole[name].assign(source=tasks.source), check_exact=True)
+        assert {"refused", "answered"} <= set(tasks.status)
+
+
+def test_a_second_source_at_a_device_leaves_the_first_as_it_was() -> None:
+    alone, poisson = line(3), Source(1, Arrivals("poisson", 5.0))
+    both = replace(alone, sources=(poisson, *alone.sources, poisson, poisson))
+    first, *others = feeds(alone, 1)[:1] + feeds(both, 1)
+    found = [
+        [list(islice(one, 5)) for one in (feed.instants_s, feed.rows, feed.ties)] for feed in (first, *others)
+    ]
+    assert found[0] == found[2]
+    assert len({str(one) for one in found}) == 4
+
+
+@SOME
+@given(st.integers(0, 99))
+def test_packets_lost_do_not_depend_on_the_number_of_a_device(seed: int) -> None:
+    lossy = line(2, arrivals=Arrivals("poisson", 5.0), duration_s=10.0)
+    lossy = replace(lossy, links=tuple(replace(link, loss=0.3, packet_bytes=100.0) for link in lossy.links))
+    ends = ((0, 1), (1, 0), (1, 2), (2, 1))
+    turned = replace(
+        lossy,
+        devices=(Device("new", "unit"), *lossy.devices),
+        links=tuple(Link(a, b, lossy.links[0].rate, channel=b, loss=0.3, packet_bytes=100.0) for a, b in ends),
+        sources=(Source(0, Arrivals("poisson", 5.0)), *(replace(one, device=1) for one in lossy.sources)),
+        stage_s=np.full((3, 1), 0.01),
+        head_s=np.zeros((3, 1)),
+        next_hop=np.array([[-1, 1, 1], [0, -1, 2], [1, 1, -1]]),
+    )
+    before = run(lossy, fixed(lossy, placement=1), seed).tasks
+    after = run(turned, fixed(turned, placement=2), seed).tasks
+    after = after[after.source == "d0"]
+    assert after.bytes_sent.tolist() == before.bytes_sent.tolist()
+    assert before.bytes_sent.nunique() > 5
+
+
+def periods(world: World, seed: int) -> dict[str, list[Period]]:
+    """When each random fault of a world comes, by what fails."""
+    found: dict[str, list[Period]] = {}
+    for number, period in drawn_faults(world, seed):
+        fault = world.faults.events[number]
+        ends = [world.devices[d].name for n in fault.links for d in (world.links[n].source, world.links[n].target)]
+        found.setdefault(f"{fault.kind} {ends or world.devices[fault.device].name}", []).append(period)
+    return found
+
+
+@SOME
+@given(st.permutations(range(7)), st.integers(0, 7), st.integers(0, 99))
+def test_faults_come_when_they_come_whatever_else_fails(order: list[int], n: int, seed: int) -> None:
+    again = {"mean_up_s": 5.0, "mean_down_s": 1.0}
+    faults = [
+        *(Fault(kind, d, **again) for kind in ("crash", "slowdown") for d in (0, 1)),  # type: ignore[arg-type]
+        *(Fault("outage", links=links, **again) for links in ((0, 1), (2,), (3,))),
+    ]
+    world = line(3, duration_s=50.0)
+    whole = periods(replace(world, faults=Faults(tuple(faults))), seed)
+    some = tuple(faults[i] for i in order[:n])
+    once = (Fault("crash", 0, at_s=3.0, for_s=1.0),) if n % 2 else ()  # nothing is drawn for it
+    wanted = periods(replace(world, faults=Faults(some)), seed)
+    assert wanted.items() <= whole.items()
+    found = periods(replace(world, faults=Faults((*once, *some))), seed)
+    for name in found:
+        assert [one for one in found[name] if one != (3.0, 4.0)] == wanted.get(name, [])
+    assert len({str(one) for one in whole.values()}) == len(faults)
 
 
 @pytest.mark.parametrize("n", [7, 1024, 2500])

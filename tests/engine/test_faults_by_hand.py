@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import inf
+from math import inf, nextafter
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from worlds import drawn, fixed, line
 
 from mdisim.engine import run
 from mdisim.engine.breakdowns import drawn as drawn_faults
+from mdisim.engine.breakdowns import silent_s
 from mdisim.faults import Fault, Faults, merged, slowed
 from mdisim.policies import (
     CONTINUE,
@@ -157,8 +158,8 @@ def test_a_label_that_is_lost_is_sent_again():
 
 
 def test_neighbours_notice_after_the_stated_number_of_missed_gossips():
-    outputs = drawn(50, 2)
-    world = line(2, (0.01, 0.05), arrivals=Arrivals("constant", 30.0), outputs=outputs, rate=1e7, duration_s=30.0)
+    outputs, arrivals = drawn(50, 2), Arrivals("constant", 30.0, phase_s=0.0)
+    world = line(2, (0.01, 0.05), arrivals=arrivals, outputs=outputs, rate=1e7, duration_s=30.0)
     policy = MdiExit(exit_threshold=1.0, offload_first=True).build(setting(world))
     lost = [
         int(
@@ -171,6 +172,16 @@ def test_neighbours_notice_after_the_stated_number_of_missed_gossips():
     assert 0 < lost[0] < lost[1] < lost[2]
     tasks = run(broken(world, crash(10.0, 10.0), on_crash="drop"), policy, 1).tasks
     assert not tasks[(tasks.born_s > 10.5) & (tasks.born_s < 19.9)].status.eq("crash").any()
+
+
+@pytest.mark.parametrize("period_s", [0.01, 0.083, 0.1, 1.0])
+def test_silence_is_counted_in_whole_periods(period_s):
+    assert 29 * 0.01 / 0.01 < 29  # a quotient is rounded; the instant of the 29th word is what it is
+    for k in range(1, 500):
+        word_s = k * period_s
+        assert silent_s(word_s, period_s, 3) == (k + 3) * period_s
+        assert silent_s(nextafter(word_s, 0.0), period_s, 3) == (k + 2) * period_s
+        assert silent_s(nextafter(word_s, inf), period_s, 3) == (k + 3) * period_s
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
@@ -284,7 +295,7 @@ class Watching:
 
 
 def test_nobody_sees_what_became_of_a_device_before_it_is_known():
-    busy = Arrivals("constant", 10.0)
+    busy = Arrivals("constant", 10.0, phase_s=0.1)
     world = pair(arrivals=(Arrivals("file", times_s=(2.9, 3.1)), busy), duration_s=3.2)
     rule = Watching([])
     policy = Policy("watching", (row(1),), where=rule, signals=Signals(gossip_s=0.0))

@@ -190,7 +190,7 @@ def test_what_a_crash_cuts_is_the_devices_and_what_is_tried_again_is_paid_again(
 def test_the_samples_share_out_what_the_devices_have_drawn_but_for_idling() -> None:
     samples = Samples(drawn(200, 3))
     world = replace(
-        tiers(arrivals=Arrivals("constant", 2.0), duration_s=50.0, drain=True),
+        tiers(arrivals=Arrivals("constant", 2.0, phase_s=0.5), duration_s=50.0, drain=True),
         samples=samples,
         calibration=samples,
     )

@@ -164,9 +164,8 @@ class Notes:
 
 
 def test_a_sender_knows_only_what_it_measured():
-    world = one_hop(
-        rate=Trace([0.0, 2.0], [8000.0, 2000.0], 100.0), latency_s=0.5, arrivals=Arrivals("constant", 0.1)
-    )
+    arrivals = Arrivals("constant", 0.1, phase_s=10.0)
+    world = one_hop(rate=Trace([0.0, 2.0], [8000.0, 2000.0], 100.0), latency_s=0.5, arrivals=arrivals)
     rule = Notes([])
     policy = Policy("notes", (row(1),), where=rule, sends=rule, signals=Signals(estimator="last"))
     run(replace(world, work_conserving=False), policy, 1)
