@@ -27,7 +27,7 @@ def in_system(run: Run) -> Floats:
     edges = np.linspace(0.0, run.duration_s, BINS + 1)
     come = _passed_s(run.tasks.loc[taken, "admitted_s"].to_numpy(), edges)
     gone = _passed_s(run.tasks.loc[taken, "done_s"].dropna().to_numpy(), edges)
-    return np.diff(come - gone) / np.diff(edges)
+    return np.maximum(0.0, np.diff(come - gone) / np.diff(edges))  # the sums are rounded
 
 
 def _passed_s(instants: Floats, times_s: Floats) -> Floats:

@@ -45,9 +45,9 @@ def test_the_rate_of_an_mm1_queue_at_a_mean_latency(queue):
     assert found.low_per_s <= 60 <= found.high_per_s
     assert found.points["rate_per_s"].is_unique
     assert len(found.runs) == found.points["seeds"].sum()
-    near = (found.points["rate_per_s"] - 60).abs().idxmin()
+    near = (found.points["rate_per_s"] - 60).abs() <= 5
     far = found.points["rate_per_s"].idxmin()
-    assert found.points["seeds"][near] > found.points["seeds"][far]
+    assert found.points["seeds"][near].max() > found.points["seeds"][far]
 
 
 def test_a_target_that_is_always_met_ends_where_the_queue_does(queue):

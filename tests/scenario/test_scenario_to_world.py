@@ -147,6 +147,8 @@ def test_a_single_device_needs_no_network(scenario):
     ("written", "arrivals"),
     [
         ("{kind: constant, rate: 30/min}", Arrivals("constant", rate_per_s=0.5)),
+        ("{kind: constant, rate: 2/s, phase: 250 ms}", Arrivals("constant", rate_per_s=2, phase_s=0.25)),
+        ("{kind: policy, phase: 0 s}", Arrivals("policy", phase_s=0.0)),
         ("{kind: poisson, rate: 40 Hz}", Arrivals("poisson", rate_per_s=40)),
         ("{kind: on-off, rate: 40/s, on: 1 s, off: 2 min}", Arrivals("on-off", 40, on_s=1, off_s=120)),
         ("{kind: closed, population: 3, think: 5 ms}", Arrivals("closed", population=3, think_s=0.005)),
