@@ -8,7 +8,6 @@ their own rules.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -197,10 +196,10 @@ class Ddi(Adaptive):
 
     def _stages(self, setting: Setting) -> float:
         """The mean number of stages that the calibration half needs at these thresholds."""
-        score = self.criterion().score(setting.calibration)
-        if not len(score):
+        scores = self._scores(setting)
+        if not len(scores):
             return float(setting.n_exits)
-        leaves = score > np.array((*self.thresholds(setting.n_exits)[:-1], -inf))
+        leaves = scores > np.array(self._row(setting.n_exits).stamped())
         return float(np.mean(leaves.argmax(axis=1) + 1))
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mdisim.policies.plan import Row
 from mdisim.policies.protocols import Admits, Learns, Memory, Picks, Sends, Turns, Where
-from mdisim.policies.scores import Answer, Floats, MaxSoftmax, Outputs, OwnExit, Score
+from mdisim.policies.scores import Answer, Floats, MaxSoftmax, Outputs, OwnExit, Score, need_score
 from mdisim.policies.views import Knobs
 
 
@@ -64,7 +64,8 @@ class Policy:
     a controller. `knobs` are what every controller starts with; `memory` is what every source starts with.
     With a `sight`, a router sees what that makes of the samples in place of their features.
     With a `calibration`, scores, answers and what is logged are those of the calibrated outputs.
-    `details` are the parameters it was made with, for the record.
+    `details` are the parameters it was made with, for the record. Raises a ScoreError where the score cannot be
+    used, and a ValueError where it, or `learns`, needs to know which exits were evaluated and the plan cannot say.
     """
 
     name: str
@@ -85,6 +86,18 @@ class Policy:
     knobs: Knobs = Knobs((), 0.05, 0)
     memory: Memory = field(default_factory=lambda: np.zeros(0), compare=False)
     details: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a score of another form, and one that counts exits where a rule decides which are evaluated."""
+        need_score(self.score)
+        who = f"score {type(self.score).__name__}" if self.score.cumulative else "learns"
+        unknown = [number for number, row in enumerate(self.plan) if not row.is_known]
+        if unknown and (self.score.cumulative or self.learns is not None):
+            raise ValueError(
+                f"{who} of {self.name} needs to know which exits are evaluated, but row {unknown[0]} of its plan "
+                "has devices without exits and leaves stages to a rule: plan a device for each early exit, or "
+                "leave no_exits_at empty"
+            )
 
 
 @dataclass(frozen=True)
