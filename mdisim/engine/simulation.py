@@ -197,7 +197,8 @@ class Simulation:
         for node in self.nodes:
             load = self._load(node)
             if self.policy.turns is not None and node.number in self.controlled and not node.away:
-                node.turn(self.policy.turns.turns(load, node.knobs, self.rng))
+                seen = load._replace(peers=node.everyone())
+                node.turn(self.policy.turns.turns(seen, node.knobs, self.rng))
             self._observe(node, load)
         if self.policy.signals.gossip_s == ALWAYS_FRESH:
             self._announce()
@@ -209,14 +210,11 @@ class Simulation:
             node.learn(stamps)
 
     def _load(self, node: Node) -> Load:
-        links = node.output.links.values()
         _, offered, admitted, answered = self.counted[node.number]
         here = node.here(0)
         return Load(
             node.number, here.queue, here.busy, here.out_queue, here.service_s, here.backlog_s, here.cores,
-            node.offered - offered, node.admitted - admitted, node.answered - answered, self.control_s,
-            min((link.delay_s for link in links), default=0.0),
-            max((link.rate_bps for link in links), default=0.0),
+            node.offered - offered, node.admitted - admitted, node.answered - answered, self.control_s, (),
         )  # fmt: skip
 
     def _observe(self, node: Node, load: Load) -> None:
