@@ -24,6 +24,7 @@ from mdisim.engine.node import Node, RuleError
 from mdisim.engine.recorder import Recorder
 from mdisim.engine.source import Source
 from mdisim.engine.streams import Feed, stream
+from mdisim.policies.fit import need_exits
 from mdisim.policies.policy import Policy
 from mdisim.policies.views import Load
 from mdisim.world import World
@@ -77,12 +78,10 @@ class Simulation:
         self.counted = [(0.0, 0, 0, 0)] * len(self.nodes)
 
     def _check_plan(self) -> None:
-        for number, row in enumerate(self.policy.plan):
-            if len(row.heads) != self.world.n_exits:
-                raise RuleError(
-                    f"row {number} of the plan of {self.policy.name} is for {len(row.heads)} exits, "
-                    f"but the profile has {self.world.n_exits}"
-                )
+        try:
+            need_exits(self.policy, self.world.n_exits)
+        except ValueError as error:
+            raise RuleError(str(error)) from None
 
     def _links(self) -> list[Link]:
         world, channels = self.world, dict[int, Channel]()

@@ -77,7 +77,8 @@ class MdiExit(Adaptive):
     optimistic: Annotated[bool, Meaning("raise the own copy of I_m by one after each task sent there")] = False
 
     def build(self, setting: Setting) -> Policy:
-        """Lay out Alg 1 and 2 at every device, Alg 3 or 4 at the sources."""
+        """Lay out Alg 1 to 4; a ValueError where tasks may get stuck."""
+        setting.need_neighbours(self.name, first_stays=not self.offload_first)
         return self.policy(
             setting,
             where=KeepOrOffer(self.out_queue_limit, self.keep_when_empty, self.offload_first),
@@ -220,7 +221,8 @@ class Random(Adaptive):
     from_birth: Annotated[bool, Meaning("draw for the first stage too")] = False
 
     def build(self, setting: Setting) -> Policy:
-        """Lay out the drawing rule."""
+        """Lay out the drawing rule; a ValueError where tasks may get stuck."""
+        setting.need_neighbours(self.name, first_stays=not self.from_birth)
         return self.policy(setting, where=Anywhere(self.from_birth))
 
 
