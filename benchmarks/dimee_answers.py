@@ -28,6 +28,7 @@ from mdisim.planners.tiers.prefixes import CLOUD, EDGE, MOBILE
 from mdisim.planners.tiers.routers import Priced, nearest
 from mdisim.planners.tiers.tiered import OneTier
 from mdisim.policies import Policy, Setting
+from mdisim.policies.scores import scored
 from mdisim.world import World, setting
 
 Floats = NDArray[np.float64]
@@ -147,7 +148,7 @@ def _given(
 def _stopped(recipe: Cascading, policy: Policy, world: World) -> Answers:
     there, outputs = held_out(world), world.samples.outputs
     row = policy.plan[0]
-    leaves = (policy.score.score(outputs) >= np.array(row.thresholds)) & np.array(row.heads)
+    leaves = (scored(policy.score, outputs, row.evaluated) >= np.array(row.thresholds)) & np.array(row.evaluated)
     leaves[:, -1] = True
     stop = leaves.argmax(axis=1)
     cost = stop_costs(there, recipe.chain(there)[1], recipe.forward)[stop]

@@ -265,6 +265,7 @@ def setting(world: World) -> Setting:
         features=world.calibration.features,
         group=world.calibration.group,
         holds=np.array([device.holds or (True,) * K for device in world.devices]),
+        neighbours=np.array([[(a, b) in world.link_between for b in range(D)] for a in range(D)]),
         priorities=tuple(s.priority for s in world.sources),
     )
 

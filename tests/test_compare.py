@@ -3,6 +3,7 @@
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -179,10 +180,12 @@ class OddError(Exception):
 
 @dataclass(frozen=True)
 class Raises:
+    cumulative: ClassVar[bool] = False
+
     error: type
     told: tuple
 
-    def score(self, outputs):
+    def score(self, outputs, heads):
         raise self.error(*self.told)
 
     __call__ = score

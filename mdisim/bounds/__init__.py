@@ -99,7 +99,7 @@ def accuracy_bound(world: World, policy: Policy | None = None) -> float:
     """
     K = world.n_exits
     outputs = world.samples.outputs if policy is None else calibrated(world, policy)
-    heads = [True] * K if policy is None else np.any([row.heads for row in policy.plan], axis=0)
+    heads = [True] * K if policy is None else np.any([row.evaluated for row in policy.plan], axis=0)
     right = (outputs.prediction == outputs.label[:, None]) & heads
     return float(right.any(axis=1).mean()) if len(right) else float("nan")
 
@@ -143,7 +143,7 @@ def measures(world: World, policy: Policy, run: Run) -> dict[str, float]:
     tasks = run.tasks.loc[metrics.answered(run), ["sample", "row"]]
     outputs = calibrated(world, policy)
     right = (outputs.prediction == outputs.label[:, None])[tasks["sample"]]
-    right &= np.array([row.heads for row in policy.plan])[tasks["row"]]
+    right &= np.array([row.evaluated for row in policy.plan])[tasks["row"]]
     return {
         "throughput_bound_per_s": per_s,
         "throughput_bound_share": metrics.throughput_per_s(run) / per_s if per_s else float("nan"),

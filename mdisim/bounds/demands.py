@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from mdisim.policies.plan import Row
 from mdisim.policies.policy import Policy
-from mdisim.policies.scores import Floats, Ints, Outputs
+from mdisim.policies.scores import Floats, Ints, Outputs, counted, scored
 from mdisim.world import World
 
 if TYPE_CHECKING:
@@ -95,15 +96,16 @@ def planned(world: World, policy: Policy) -> Demand:
     A policy that picks rows may pick any for each sample.
     """
     rows = range(len(policy.plan)) if policy.picks is not None else (policy.knobs.row,)
-    scores = policy.score.score(calibrated(world, policy))
+    scores_of = cache(partial(scored, policy.score, calibrated(world, policy)))
     kinds: list[Kind] = []
     for number in rows:
         row = policy.plan[number]
+        scores = scores_of(counted(policy.score, row.evaluated))
         wanted = np.array(row.stamped(policy.knobs.thresholds))
-        leaves = scores > wanted if policy.strictly else scores >= wanted
+        leaves = (scores > wanted if policy.strictly else scores >= wanted) & row.evaluated
         leaves[:, -1] = True
         everyone = np.arange(len(scores))
-        kinds.append(_kind(world, row.heads, row.no_exits_at, everyone, leaves.argmax(axis=1), choice=number))
+        kinds.append(_kind(world, *_evaluated(row), everyone, leaves.argmax(axis=1), choice=number))
     return tuple(kinds)
 
 
@@ -128,7 +130,7 @@ def calibrated(world: World, policy: Policy) -> Outputs:
 
 
 def _evaluated(row: Row) -> tuple[tuple[bool, ...], tuple[int, ...]]:
-    return row.heads, row.no_exits_at
+    return row.evaluated, row.no_exits_at
 
 
 def _kind(

@@ -59,7 +59,8 @@ class Node:
         self.env, self.number, self.spec, self.policy, self.tables = env, number, spec, policy, tables
         self.output, self.rng, self.end, self.restart = output, rng, end, restart
         output.ask = self.ask
-        self.scores, self.work = tables.scores, tables.work
+        self.scores = [tables.scores_at(row, number) for row in policy.plan]
+        self.work = tables.work
         self.line: deque[Job] = deque()
         self.cores = self.idle = spec.cores
         self.limit, self.busy_w, self.speed = spec.queue_limit, spec.busy_w, spec.speed
@@ -86,9 +87,8 @@ class Node:
 
     def _heads_s(self, row: Row, head_s: list[float]) -> list[float]:
         """What each exit takes here, [K]; nothing where it is not evaluated."""
-        early = self.number not in row.no_exits_at
-        used = [*(head and early for head in row.heads[:-1]), row.heads[-1]]
-        return [seconds if one else 0.0 for seconds, one in zip(head_s, used, strict=True)]
+        heads = row.evaluated_at(self.number)
+        return [seconds if head else 0.0 for seconds, head in zip(head_s, heads, strict=True)]
 
     def _planned(self, device: int) -> int:
         """Where a stage goes by plan; FREE where only a rule can say."""
@@ -144,7 +144,7 @@ class Node:
         job.compute_s += seconds
         job.energy_j += seconds * self.busy_w
         job.cost += self.stage_cost[k]
-        job.score = score = self.scores[k][job.sample]
+        job.score = score = self.scores[job.row][k][job.sample]
         wanted = self.told[job.source][job.row] if self.by_gossip else job.thresholds
         if score >= wanted[k]:
             self._answer(job, k)

@@ -25,6 +25,7 @@ from mdisim.engine.node import Node, RuleError
 from mdisim.engine.recorder import Recorder
 from mdisim.engine.source import Source
 from mdisim.engine.streams import feeds, stream
+from mdisim.policies.fit import need_exits
 from mdisim.policies.policy import Policy
 from mdisim.policies.views import Load
 from mdisim.world import World
@@ -78,12 +79,10 @@ class Simulation:
         self.counted = [(0.0, 0, 0, 0)] * len(self.nodes)
 
     def _check_plan(self) -> None:
-        for number, row in enumerate(self.policy.plan):
-            if len(row.heads) != self.world.n_exits:
-                raise RuleError(
-                    f"row {number} of the plan of {self.policy.name} is for {len(row.heads)} exits, "
-                    f"but the profile has {self.world.n_exits}"
-                )
+        try:
+            need_exits(self.policy, self.world.n_exits)
+        except ValueError as error:
+            raise RuleError(str(error)) from None
 
     def _links(self) -> list[Link]:
         world, channels = self.world, dict[int, Channel]()
@@ -204,7 +203,8 @@ class Simulation:
         for node in self.nodes:
             load = self._load(node)
             if self.policy.turns is not None and node.number in self.controlled and not node.away:
-                node.turn(self.policy.turns.turns(load, node.knobs, node.rng))
+                seen = load._replace(peers=node.everyone())
+                node.turn(self.policy.turns.turns(seen, node.knobs, node.rng))
             self._observe(node, load)
         if self.policy.signals.gossip_s == ALWAYS_FRESH:
             self._announce()
@@ -216,14 +216,11 @@ class Simulation:
             node.learn(stamps)
 
     def _load(self, node: Node) -> Load:
-        links = node.output.links.values()
         _, offered, admitted, answered = self.counted[node.number]
         here = node.here(0)
         return Load(
             node.number, here.queue, here.busy, here.out_queue, here.service_s, here.backlog_s, here.cores,
-            node.offered - offered, node.admitted - admitted, node.answered - answered, self.control_s,
-            min((link.delay_s for link in links), default=0.0),
-            max((link.rate_bps for link in links), default=0.0),
+            node.offered - offered, node.admitted - admitted, node.answered - answered, self.control_s, (),
         )  # fmt: skip
 
     def _observe(self, node: Node, load: Load) -> None:

@@ -122,8 +122,9 @@ class Source:
 
     def _outcome(self, job: Job) -> Outcome:
         tables, K = self.node.tables, len(self.node.stage_s)
-        heads = np.array(self.policy.plan[job.row].heads) & (np.arange(K) <= job.exit)
-        scores = np.array([column[job.sample] for column in tables.scores])
+        row = self.policy.plan[job.row]
+        heads = np.array(row.evaluated) & (np.arange(K) <= job.exit)
+        scores = np.array([column[job.sample] for column in tables.scores_of(row)])
         return Outcome(
             job.row,
             job.exit,

@@ -126,7 +126,7 @@ def _answers(simulation: Simulation, columns: NDArray[np.void], order: NDArray[n
     by = np.zeros(len(order), dtype=np.int8)
     for number, row in enumerate(simulation.policy.plan):
         here = rows == number
-        by[here] = simulation.policy.answer.answer(outputs, row.heads)[sample[here], stop[here]]
+        by[here] = simulation.policy.answer.answer(outputs, row.evaluated)[sample[here], stop[here]]
     right = outputs.prediction[sample, by] == outputs.label[sample]
     return {
         "exit": (stop + 1).astype(np.int8),

@@ -14,6 +14,7 @@ import numpy as np
 
 from mdisim.engine import run
 from mdisim.folders import digest
+from mdisim.policies.fit import laid_out
 from mdisim.policies.policy import Policy, Recipe
 from mdisim.results import Origin, Run
 from mdisim.scenario import Scenario
@@ -73,11 +74,9 @@ class Ground:
         recipe = self._recipe(given)
         called = getattr(recipe, "name", recipe)
         try:
-            made = recipe.build(setting(self.world))
+            made = laid_out(recipe, setting(self.world))
         except ValueError as error:
             raise ExperimentError(f"policy {called}: {error}") from error
-        if not isinstance(made, Policy):
-            raise ExperimentError(f"policy {called}: its build returned {made!r}; a Policy would do")
         source = source_of(type(recipe))
         return replace(made, details={**parameters(made), "code": digest(source)[:16]}) if source else made
 

@@ -13,7 +13,7 @@ from mdisim.policies.plan import Row, row
 from mdisim.policies.policy import Policy, Setting, Signals
 from mdisim.policies.protocols import Sends, Turns, Where
 from mdisim.policies.rules import RateByQueue, ThresholdByQueue
-from mdisim.policies.scores import SCORES, Score
+from mdisim.policies.scores import SCORES, Floats, Score, scored
 from mdisim.policies.views import FREE, Knobs
 
 Unit = Interval(ge=0, le=1)
@@ -109,7 +109,7 @@ class Adaptive:
 
     def _check(self, setting: Setting) -> None:
         """Refuse what would run and mean nothing; each message begins with the parameter at fault."""
-        self.criterion().score(setting.calibration)  # says so where the profile lacks what the score needs
+        self._scores(setting)
         early = self.thresholds(setting.n_exits)[:-1]
         patient = self.criterion() == SCORES["patience"]
         lowest, highest = (1.0, inf) if patient else (0.0, 1.0)
@@ -143,7 +143,11 @@ class Adaptive:
             )
         return (*self.exit_threshold, inf)[:n_exits]
 
-    def _row(self, n_exits: int, placement: int) -> Row:
+    def _scores(self, setting: Setting) -> Floats:
+        """The scores of the calibration half, [n, K]; a ScoreError where it lacks what they need."""
+        return scored(self.criterion(), setting.calibration, self._row(setting.n_exits).evaluated)
+
+    def _row(self, n_exits: int, placement: int = FREE) -> Row:
         return row(n_exits, self.thresholds(n_exits), early_exits=self.early_exits, placement=placement)
 
     def _moving(self, n_exits: int) -> tuple[float, ...]:

@@ -8,7 +8,6 @@ their own rules.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -78,7 +77,8 @@ class MdiExit(Adaptive):
     optimistic: Annotated[bool, Meaning("raise the own copy of I_m by one after each task sent there")] = False
 
     def build(self, setting: Setting) -> Policy:
-        """Lay out Alg 1 and 2 at every device, Alg 3 or 4 at the sources."""
+        """Lay out Alg 1 to 4; a ValueError where tasks may get stuck."""
+        setting.need_neighbours(self.name, first_stays=not self.offload_first)
         return self.policy(
             setting,
             where=KeepOrOffer(self.out_queue_limit, self.keep_when_empty, self.offload_first),
@@ -197,10 +197,10 @@ class Ddi(Adaptive):
 
     def _stages(self, setting: Setting) -> float:
         """The mean number of stages that the calibration half needs at these thresholds."""
-        score = self.criterion().score(setting.calibration)
-        if not len(score):
+        scores = self._scores(setting)
+        if not len(scores):
             return float(setting.n_exits)
-        leaves = score > np.array((*self.thresholds(setting.n_exits)[:-1], -inf))
+        leaves = scores > np.array(self._row(setting.n_exits).stamped())
         return float(np.mean(leaves.argmax(axis=1) + 1))
 
 
@@ -221,7 +221,8 @@ class Random(Adaptive):
     from_birth: Annotated[bool, Meaning("draw for the first stage too")] = False
 
     def build(self, setting: Setting) -> Policy:
-        """Lay out the drawing rule."""
+        """Lay out the drawing rule; a ValueError where tasks may get stuck."""
+        setting.need_neighbours(self.name, first_stays=not self.from_birth)
         return self.policy(setting, where=Anywhere(self.from_birth))
 
 

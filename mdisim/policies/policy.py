@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mdisim.policies.plan import Row
 from mdisim.policies.protocols import Admits, Learns, Memory, Picks, Sends, Turns, Where
-from mdisim.policies.scores import Answer, Floats, MaxSoftmax, Outputs, OwnExit, Score
+from mdisim.policies.scores import Answer, Floats, MaxSoftmax, Outputs, OwnExit, Score, need_score
 from mdisim.policies.views import Knobs
 
 
@@ -64,7 +64,8 @@ class Policy:
     a controller. `knobs` are what every controller starts with; `memory` is what every source starts with.
     With a `sight`, a router sees what that makes of the samples in place of their features.
     With a `calibration`, scores, answers and what is logged are those of the calibrated outputs.
-    `details` are the parameters it was made with, for the record.
+    `details` are the parameters it was made with, for the record. Raises a ScoreError where the score cannot be
+    used, and a ValueError where it, or `learns`, needs to know which exits were evaluated and the plan cannot say.
     """
 
     name: str
@@ -86,6 +87,18 @@ class Policy:
     memory: Memory = field(default_factory=lambda: np.zeros(0), compare=False)
     details: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
+    def __post_init__(self) -> None:
+        """Refuse a score of another form, and one that counts exits where a rule decides which are evaluated."""
+        need_score(self.score)
+        who = f"score {type(self.score).__name__}" if self.score.cumulative else "learns"
+        unknown = [number for number, row in enumerate(self.plan) if not row.is_known]
+        if unknown and (self.score.cumulative or self.learns is not None):
+            raise ValueError(
+                f"{who} of {self.name} needs to know which exits are evaluated, but row {unknown[0]} of its plan "
+                "has devices without exits and leaves stages to a rule: plan a device for each early exit, or "
+                "leave no_exits_at empty"
+            )
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -94,9 +107,10 @@ class Setting:
     `stage_s` and `head_s` are [D, K] seconds, `out_bytes` [K+1]; `transfer_s` [D, D, K+1] is the unloaded time to
     carry each cut from a to b (infinite where no route leads). `calibration` holds the network's outputs on the
     calibration half, `features` [n, d] what a router may see of it, `group` [n] which of its samples belong
-    together; `holds` [D, K] which stages each device may run (None: all); `priorities` are the sources'. In
-    abstract units, `stage_cost` [D, K] is the price of a stage's layers, and `offload_cost` [D, D] that of sending
-    a task from a to b (infinite where no route leads).
+    together; `holds` [D, K] which stages each device may run (None: all); `neighbours` [D, D] is True where a link
+    leads from a to b (None: from each to all); `priorities` are the sources'. In abstract units, `stage_cost`
+    [D, K] is the price of a stage's layers, and `offload_cost` [D, D] that of sending a task from a to b (infinite
+    where no route leads).
     """
 
     devices: tuple[str, ...]
@@ -112,6 +126,7 @@ class Setting:
     features: Floats | None = None
     group: NDArray[np.int64] | None = None
     holds: NDArray[np.bool_] | None = None
+    neighbours: NDArray[np.bool_] | None = None
     priorities: tuple[float, ...] = ()
 
     def need_whole(self, policy: str, devices: Iterable[int]) -> None:
@@ -120,6 +135,29 @@ class Setting:
             if self.holds is not None and not self.holds[device].all():
                 stage = int(np.argmin(self.holds[device])) + 1
                 raise ValueError(f"{policy} runs every stage at {self.devices[device]}, which lacks stage {stage}")
+
+    def need_neighbours(self, policy: str, *, first_stays: bool) -> None:
+        """Raise a ValueError where a task may come to a device at which nobody near runs its next stage.
+
+        A task goes on where it is or at a neighbour, wherever that stage is held; with `first_stays` the first
+        stage runs at the source if that holds it.
+        """
+        D = len(self.devices)
+        holds = np.ones((D, self.n_exits), dtype=bool) if self.holds is None else self.holds
+        near = np.ones((D, D), dtype=bool) if self.neighbours is None else self.neighbours | np.eye(D, dtype=bool)
+        at = set(self.sources)
+        for stage in range(self.n_exits):
+            then: set[int] = set()
+            for here in sorted(at):
+                stays = first_stays and stage == 0 and holds[here, 0]
+                able = [here] if stays else np.flatnonzero(near[here] & holds[:, stage]).tolist()
+                if not able:
+                    raise ValueError(
+                        f"{policy} may bring a task that needs stage {stage + 1} to {self.devices[here]}, where "
+                        "neither the device nor a neighbour holds it: let one of them hold it, or add a link"
+                    )
+                then.update(able)
+            at = then
 
     def device(self, name: str) -> int:
         """The number of a device; a ValueError says which there are."""

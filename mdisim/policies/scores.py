@@ -1,19 +1,28 @@
 """Score and answer matrices: every early-exit criterion is a table computed from logits before the run.
 
 A score says how sure an exit is of a sample (leave if it reaches the threshold); an answer says which exit's
-prediction is given when the sample stops at k. Both are [n, K] for n samples and K exits.
+prediction is given when the sample stops at k. Both are [n, K] for n samples and K exits, and both belong to the
+set of exits that are evaluated: an exit that is not evaluated says nothing.
 """
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from itertools import pairwise
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Heads = tuple[bool, ...]
+
+
+class ScoreError(ValueError):
+    """A score that cannot be used; the message says why, and what to do."""
 
 
 class Outputs(NamedTuple):
@@ -27,16 +36,25 @@ class Outputs(NamedTuple):
 
 
 class Score(Protocol):
-    """A criterion for leaving early."""
+    """A criterion for leaving early.
 
-    def score(self, outputs: Outputs) -> Floats:
-        """Return the scores, [n, K]."""
+    `cumulative` is True if the score of an exit depends on other exits, as a count of exits that agree does.
+    Then it is computed anew for each set of evaluated exits, else once for all of them.
+    """
+
+    cumulative: ClassVar[bool]
+
+    def score(self, outputs: Outputs, heads: Heads) -> Floats:
+        """Return the scores, [n, K].
+
+        `heads` [K] says which exits are evaluated: the others must not count, and their columns are not used.
+        """
 
 
 class Answer(Protocol):
     """A rule for which evaluated exit answers."""
 
-    def answer(self, outputs: Outputs, heads: tuple[bool, ...]) -> Ints:
+    def answer(self, outputs: Outputs, heads: Heads) -> Ints:
         """Return the exit (from 0) whose prediction is given on stopping at each exit, [n, K].
 
         `heads` [K] are the exits that are evaluated: only these can answer, and be stopped at.
@@ -52,10 +70,12 @@ def softmax(logits: NDArray[np.floating]) -> Floats:
 
 def _logits(outputs: Outputs, who: str) -> NDArray[np.floating]:
     if outputs.logits is None:
-        raise ValueError(
+        raise ScoreError(
             f"score {who!r} needs logits, which this profile does not hold; use 'max-softmax', or a profile "
             "with logits"
         )
+    if outputs.logits.shape[-1] < 2:
+        raise ScoreError(f"score {who!r} compares classes, and this profile has only one; use 'max-softmax'")
     return outputs.logits
 
 
@@ -63,7 +83,9 @@ def _logits(outputs: Outputs, who: str) -> NDArray[np.floating]:
 class MaxSoftmax:
     """The confidence: the largest softmax probability (MDI-Exit, SPINN, most others)."""
 
-    def score(self, outputs: Outputs) -> Floats:
+    cumulative: ClassVar[bool] = False
+
+    def score(self, outputs: Outputs, heads: Heads) -> Floats:
         """Return the confidences, [n, K]."""
         return outputs.confidence
 
@@ -72,7 +94,9 @@ class MaxSoftmax:
 class Certainty:
     """One minus the entropy over its largest value, ln C (BranchyNet and DDNN, turned so that more is surer)."""
 
-    def score(self, outputs: Outputs) -> Floats:
+    cumulative: ClassVar[bool] = False
+
+    def score(self, outputs: Outputs, heads: Heads) -> Floats:
         """Return the certainties, [n, K], in [0, 1]."""
         p = softmax(_logits(outputs, "certainty"))
         entropy = -(p * np.log(np.maximum(p, 1e-300))).sum(axis=-1)
@@ -83,7 +107,9 @@ class Certainty:
 class Margin:
     """The gap between the two largest softmax probabilities."""
 
-    def score(self, outputs: Outputs) -> Floats:
+    cumulative: ClassVar[bool] = False
+
+    def score(self, outputs: Outputs, heads: Heads) -> Floats:
         """Return the margins, [n, K], in [0, 1]."""
         top = np.sort(softmax(_logits(outputs, "margin")), axis=-1)
         return np.asarray(top[..., -1] - top[..., -2])
@@ -91,14 +117,19 @@ class Margin:
 
 @dataclass(frozen=True)
 class Patience:
-    """How many exits in a row, up to this one, gave the same prediction (PABEE); use thresholds of 2, 3, ..."""
+    """How many evaluated exits in a row, up to this one, gave the same prediction (PABEE).
 
-    def score(self, outputs: Outputs) -> Floats:
+    Use thresholds of 2, 3, ...
+    """
+
+    cumulative: ClassVar[bool] = True
+
+    def score(self, outputs: Outputs, heads: Heads) -> Floats:
         """Return the run lengths, [n, K], from 1."""
         runs = np.ones(outputs.prediction.shape)
-        for k in range(1, outputs.prediction.shape[1]):
-            same = outputs.prediction[:, k] == outputs.prediction[:, k - 1]
-            runs[:, k] = np.where(same, runs[:, k - 1] + 1, 1)
+        for before, k in _steps(heads):
+            same = outputs.prediction[:, k] == outputs.prediction[:, before]
+            runs[:, k] = np.where(same, runs[:, before] + 1, 1)
         return runs
 
 
@@ -106,31 +137,42 @@ class Patience:
 class Beem:
     """The weighted confidences of the exits that agree with the one before each, added up; 0 where one does not.
 
-    S_k = S_(k-1) + w_k C_k where exits k and k-1 predict the same, else 0, and 0 at the first (BEEM, arXiv
-    2502.00745, as in its authors' code). `weights` [K]; if empty, they grow by `step` from exit to exit, from 0.
+    S_k = S_j + w_k C_k where exit k predicts the same as j, the evaluated exit before it, else 0; 0 at the first
+    (BEEM, arXiv 2502.00745, as in its authors' code). `weights` [K]; if empty, they grow by `step` from exit to
+    exit, from 0.
     """
+
+    cumulative: ClassVar[bool] = True
 
     weights: tuple[float, ...] = ()
     step: float = 0.1
 
-    def score(self, outputs: Outputs) -> Floats:
-        """Return the sums, [n, K], from 0; a ValueError where there are not as many weights as exits."""
+    def score(self, outputs: Outputs, heads: Heads) -> Floats:
+        """Return the sums, [n, K], from 0; a ScoreError where there are not as many weights as exits."""
         n, K = outputs.prediction.shape
         weights = self.weights or tuple(self.step * k for k in range(K))
         if len(weights) != K:
-            raise ValueError(f"score 'beem' has {len(weights)} weights for {K} exits; {K}, or none, would do")
+            raise ScoreError(f"score 'beem' has {len(weights)} weights for {K} exits; {K}, or none, would do")
         sums = np.zeros((n, K))
-        for k in range(1, K):
-            same = outputs.prediction[:, k] == outputs.prediction[:, k - 1]
-            sums[:, k] = np.where(same, sums[:, k - 1] + weights[k] * outputs.confidence[:, k], 0.0)
+        for before, k in _steps(heads):
+            same = outputs.prediction[:, k] == outputs.prediction[:, before]
+            sums[:, k] = np.where(same, sums[:, before] + weights[k] * outputs.confidence[:, k], 0.0)
         return sums
+
+
+def _steps(heads: Heads) -> Iterator[tuple[int, int]]:
+    """Each evaluated exit but the first, after the evaluated exit before it."""
+    evaluated = [k for k, head in enumerate(heads) if head]
+    return pairwise(evaluated)
 
 
 @dataclass(frozen=True)
 class Hindsight:
     """One where the exit is right, else zero: what no policy can know. The bound for every criterion."""
 
-    def score(self, outputs: Outputs) -> Floats:
+    cumulative: ClassVar[bool] = False
+
+    def score(self, outputs: Outputs, heads: Heads) -> Floats:
         """Return 1.0 where the prediction equals the label, [n, K]."""
         return np.asarray(outputs.prediction == outputs.label[:, None], dtype=np.float64)
 
@@ -139,7 +181,7 @@ class Hindsight:
 class OwnExit:
     """The exit at which a sample stops gives the answer."""
 
-    def answer(self, outputs: Outputs, heads: tuple[bool, ...]) -> Ints:
+    def answer(self, outputs: Outputs, heads: Heads) -> Ints:
         """Return k in column k, [n, K]."""
         n, K = outputs.prediction.shape
         return np.broadcast_to(np.arange(K), (n, K)).copy()
@@ -152,13 +194,60 @@ class MostConfident:
     The fallback of calibration-aided offloading (papers of Pacheco, Couto and Simeone).
     """
 
-    def answer(self, outputs: Outputs, heads: tuple[bool, ...]) -> Ints:
+    def answer(self, outputs: Outputs, heads: Heads) -> Ints:
         """Return the evaluated exit of the largest confidence among 0..k in column k, [n, K]."""
         best = np.maximum.accumulate(np.where(heads, outputs.confidence, -1.0), axis=1)
         first = np.zeros(best.shape, dtype=np.int64)
         for k in range(1, best.shape[1]):
             first[:, k] = np.where(best[:, k] > best[:, k - 1], k, first[:, k - 1])
         return first
+
+
+def counted(score: Score, heads: Heads) -> Heads:
+    """The exits on which scores depend where these are evaluated, [K]: all, where each is scored by itself."""
+    return heads if score.cumulative else (True,) * len(heads)
+
+
+def scored(score: Score, outputs: Outputs, heads: Heads) -> Floats:
+    """The scores where these exits [K] are evaluated, [n, K]; the columns of others mean nothing.
+
+    Raises a ScoreError where the shape is another one, or a score of an evaluated exit is not a number.
+    """
+    found = np.asarray(score.score(outputs, counted(score, heads)), dtype=np.float64)
+    name, shape = type(score).__name__, outputs.prediction.shape
+    if found.shape != shape:
+        raise ScoreError(
+            f"score {name} returned the shape {found.shape}; return one number per sample and exit, {shape}"
+        )
+    unknown = [k + 1 for k, head in enumerate(heads) if head and np.isnan(found[:, k]).any()]
+    if unknown:
+        raise ScoreError(
+            f"score {name} is not a number for some samples at exit {unknown[0]}; return a number for every "
+            "evaluated exit"
+        )
+    return found
+
+
+def need_score(score: object) -> None:
+    """Raise a ScoreError unless this is a `Score`: before a run, and not in the midst of it."""
+    name = type(score).__name__
+    if isinstance(score, type):
+        raise ScoreError(f"score {score.__name__} is a class; give an object, such as {score.__name__}()")
+    if not callable(getattr(score, "score", None)):
+        known = f"; write SCORES[{score!r}]" if isinstance(score, str) and score in SCORES else ""
+        raise ScoreError(f"{score!r} is not a score: it has no method score(outputs, heads){known}")
+    try:
+        inspect.signature(score.score).bind((), ())  # type: ignore[attr-defined]
+    except TypeError:
+        raise ScoreError(
+            f"{name}.score does not take (outputs, heads): define score(self, outputs, heads), where heads [K] "
+            "says which exits are evaluated"
+        ) from None
+    if not isinstance(getattr(score, "cumulative", None), bool):
+        raise ScoreError(
+            f"{name} does not say whether it is cumulative: add cumulative: ClassVar[bool] = True if the score of "
+            "an exit depends on other exits, else False"
+        )
 
 
 SCORES: dict[str, Score] = {

@@ -37,7 +37,14 @@ class Place(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A sample and the stage that it needs next; the first `passed` exits have let it pass in an earlier pass."""
+    """A sample and the stage that it needs next.
+
+    `row` is its row in the plan, `stage` counts from 0. `feature_bytes` is what would travel now (the last feature
+    map; the input before stage 0), `input_bytes` its input. `age_s` is the time since it arrived at its source.
+    `source` is the number of the device where it arrived. `score` is that of the exit of the stage that was run
+    last: 0 before the first, NaN if that exit was not evaluated. The first `passed` exits have let it pass in an
+    earlier pass.
+    """
 
     row: int
     stage: int
@@ -52,9 +59,11 @@ class Task(NamedTuple):
 class Here(NamedTuple):
     """What a device knows of itself, exactly.
 
-    `queue` waits for a core, `busy` are in service, `out_queue` waits to be sent; `service_s` is the moving
-    average of measured service times, `backlog_s` the expected work that is waiting, in seconds;
-    `holds` says whether this device may run the task's next stage.
+    `queue` tasks wait for a core, `busy` are in service, `out_queue` messages wait to be sent. `service_s` is the
+    moving average of measured service times, of whichever stages; before the first it is the mean time of a stage
+    here. `backlog_s` is the expected work of the tasks that wait: the sum of their stages' mean times on one core
+    here, without heads, each sample's own factor, and what is in service. `holds` says whether this device may run
+    the task's next stage.
     """
 
     device: int
@@ -68,7 +77,15 @@ class Here(NamedTuple):
 
 
 class Peer(NamedTuple):
-    """A one-hop neighbour, as last heard of; `delay_s` and `rate_bps` are what this device measured itself."""
+    """A neighbour, one link away, as a device knows it.
+
+    Heard: `queue`, `busy`, `out_queue`, `service_s` and `backlog_s` are those of `Here`, as the neighbour last
+    told them. Measured: `delay_s` and `rate_bps` are this device's own estimates for its link there, from the
+    tasks that it has sent (see `Signals.estimator`); before the first, as if one had been sent alone at time 0.
+    `delay_s` is from the start of a transfer to its reception, `rate_bps` that of transmission. Given: `cores`,
+    and `latency_s`, the link's latency as the scenario states it. That is constant and not measured, and what a
+    trace adds to it is not in it.
+    """
 
     device: int
     queue: int
@@ -83,7 +100,12 @@ class Peer(NamedTuple):
 
 
 class Load(NamedTuple):
-    """What a controller sees at its control instant; counts are since the last one."""
+    """What a controller sees of its own device at its control instant.
+
+    The first fields are those of `Here`. `offered`, `admitted` and `answered` count samples of the sources here
+    in the last `period_s`: those that arrived, those of them that were taken, and those whose label came back.
+    `peers` are all its neighbours: its estimates of a link are those of the neighbour at the other end.
+    """
 
     device: int
     queue: int
@@ -96,8 +118,7 @@ class Load(NamedTuple):
     admitted: int
     answered: int
     period_s: float
-    delay_s: float
-    rate_bps: float
+    peers: tuple[Peer, ...]
 
 
 class Knobs(NamedTuple):

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mdisim.planners import RECIPES
+from mdisim.policies.fit import need
 from mdisim.policies.policy import Recipe
 from mdisim.profiles import Profile
 from mdisim.scenario import arrivals, building, checks, graphml, replays
@@ -163,8 +164,7 @@ class Scenario:
         found: dict[str, Finding] = {}  # by message: compared policies share faults with the scenario's own
         for path, policy in checks.policies(dict(self.spec)):
             try:
-                recipe = self._recipe(policy, "")
-                getattr(recipe, "need", recipe.build)(known)
+                need(self._recipe(policy, ""), known)
             except ValueError as error:
                 named = str(error).split(" ", 1)[0]
                 found.setdefault(str(error), Finding((*path, named), str(error)))

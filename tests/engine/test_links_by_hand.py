@@ -12,7 +12,7 @@ from worlds import fixed, line
 
 from mdisim.engine import run
 from mdisim.engine.estimates import of_delay, of_rate
-from mdisim.policies import NOBODY, OFFER, Here, Knobs, Peer, Place, Policy, Signals, Task, row
+from mdisim.policies import FREE, NOBODY, OFFER, Here, Knobs, Load, Peer, Place, Policy, Signals, Task, row
 from mdisim.traces import Trace
 from mdisim.world import Arrivals, ConstantRate, Packing, World
 
@@ -170,6 +170,33 @@ def test_a_sender_knows_only_what_it_measured():
     policy = Policy("notes", (row(1),), where=rule, sends=rule, signals=Signals(estimator="last"))
     run(replace(world, work_conserving=False), policy, 1)
     assert rule.seen[:2] == [pytest.approx((8000.0, 1.5)), pytest.approx((2000.0, 4.5))]
+
+
+@dataclass(frozen=True)
+class Looks:
+    """A controller that notes what it sees of its links."""
+
+    seen: list[tuple[int, dict[int, tuple[float, float, float]]]]
+
+    def turns(self, load: Load, knobs: Knobs, rng: Generator) -> Knobs:
+        links = {peer.device: (peer.rate_bps, peer.delay_s, peer.latency_s) for peer in load.peers}
+        self.seen.append((load.device, links))
+        return knobs
+
+
+def test_a_controller_sees_each_of_its_links():
+    """d1 sends 1000 bytes to d0 at 1.1 s, when that link has become four times as slow, and nothing to d2."""
+    world = line(3, (0.1, 0.1), arrivals=(Arrivals("file"), ONCE), out_bytes=1000.0, rate=8000.0, latency_s=0.5)
+    slow = Trace([0.0, 1.05], [8000.0, 2000.0], 100.0)
+    links = tuple(replace(link, rate=slow) if link.target == 0 else link for link in world.links)
+    rule = Looks([])
+    signals = Signals(estimator="last", control_s=1.0)
+    policy = replace(fixed(world, placement=(FREE, 0)), turns=rule, signals=signals)
+    run(replace(world, links=links, label_bytes=0.0), policy, 1)
+    told = [seen for device, seen in rule.seen if device == 1]
+    assert told[0] == {0: (8000.0, 1.5, 0.5), 2: (8000.0, 1.5, 0.5)}
+    assert told[-1] == {0: pytest.approx((2000.0, 4.5, 0.5)), 2: (8000.0, 1.5, 0.5)}
+    assert all(list(seen) == [1] for device, seen in rule.seen if device == 0)
 
 
 def test_estimators():

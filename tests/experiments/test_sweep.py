@@ -27,13 +27,16 @@ from mdisim.scenario import Scenario
 
 RULES = """
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from mdisim.policies import MdiExit
 
 
 @dataclass(frozen=True)
 class Fails:
-    def score(self, outputs):
+    cumulative: ClassVar[bool] = False
+
+    def score(self, outputs, heads):
         raise RuntimeError("no luck")
 
 

@@ -17,15 +17,18 @@ from mdisim.scenario import Scenario
 RULES = """
 import os
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from mdisim.policies import MdiExit
 
 
 @dataclass(frozen=True)
 class Fails:
+    cumulative: ClassVar[bool] = False
+
     how: str
 
-    def score(self, outputs):
+    def score(self, outputs, heads):
         if self.how == "dies":
             os._exit(3)
         raise RuntimeError("no luck")

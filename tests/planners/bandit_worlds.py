@@ -63,7 +63,7 @@ def picked(policy: Policy, memory: Memory, rng: Generator, queue: int = 0) -> in
 def outcome(policy: Policy, outputs: Outputs, sample: int, row: int) -> Outcome:
     """What a source hears of a sample that took this row: the exits evaluated up to the one where it stopped."""
     plan = policy.plan[row]
-    scores = policy.score.score(outputs)[sample]
+    scores = policy.score.score(outputs, plan.heads)[sample]
     stop = int((scores >= np.array(plan.stamped())).argmax())
     seen = np.array(plan.heads) & (np.arange(len(scores)) <= stop)
     predictions = np.where(seen, outputs.prediction[sample], -1)

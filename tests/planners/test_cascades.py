@@ -28,7 +28,9 @@ RECIPES = (Cascade, PatienceCascade, BeemCascade)
 
 def stop_of(policy, world):
     """The exit at which the plan alone would stop each sample, [n]."""
-    return (policy.score.score(world.samples.outputs) >= np.array(policy.plan[0].stamped())).argmax(axis=1)
+    return (
+        policy.score.score(world.samples.outputs, policy.plan[0].heads) >= np.array(policy.plan[0].stamped())
+    ).argmax(axis=1)
 
 
 # --- what a cascade costs
@@ -231,7 +233,7 @@ def test_beem_stops_where_its_loop_does(weights, threshold):
 
 def test_weights_of_albert_are_four_times_as_large():
     assert BeemCascade(**TIERS, step=0.4, threshold=1.0).build(HERE).score == Beem(step=0.4)
-    four, one = (Beem(step=s).score(WORLD.samples.outputs) for s in (0.4, 0.1))
+    four, one = (Beem(step=s).score(WORLD.samples.outputs, (True,) * HERE.n_exits) for s in (0.4, 0.1))
     np.testing.assert_allclose(four, 4 * one)
     assert SCORES["beem"] == Beem()
 

@@ -1,5 +1,7 @@
 """POPEX: the rule's table, what is laid out, and how a run follows its link."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from partition_worlds import OUTPUTS, two
@@ -7,17 +9,22 @@ from partition_worlds import OUTPUTS, two
 from mdisim.engine import run
 from mdisim.planners.partitions.partition import PartitionError
 from mdisim.planners.partitions.popex import NearestRate, Popex, Probes, most_accurate, nearest, straight
-from mdisim.policies import Knobs, Load, check
+from mdisim.policies import Knobs, Load, Peer, check
 from mdisim.traces import Trace
-from mdisim.world import Arrivals, setting
+from mdisim.world import Arrivals, ConstantRate, Link, setting
 
-RULE = NearestRate((1.0, 10.0, 100.0), ((0, 1), (2, 3), (4, 5)), ((9.0, 8.0), (4.0, 6.0), (1.0, 2.0)),
+RULE = NearestRate(1, (1.0, 10.0, 100.0), ((0, 1), (2, 3), (4, 5)), ((9.0, 8.0), (4.0, 6.0), (1.0, 2.0)),
                    ((0.7, 0.9), (0.7, 0.9), (0.8, 0.8)), 5.0)  # fmt: skip
 STEADY = Arrivals("constant", 10.0)
 
 
-def load(rate_bps):
-    return Load(0, 0, 0, 0, 0.1, 0.0, 1, 0, 0, 0, 10.0, 0.0, rate_bps)
+def load(*rates_bps):
+    """What a source sees whose links to d1, d2, ... have these rates."""
+    peers = tuple(
+        Peer(d, 0, 0, 0, 0.1, 0.0, 1, delay_s=0.0, rate_bps=rate_bps, latency_s=0.0)
+        for d, rate_bps in enumerate(rates_bps, 1)
+    )
+    return Load(0, 0, 0, 0, 0.1, 0.0, 1, 0, 0, 0, 10.0, peers)
 
 
 def rng():
@@ -35,6 +42,33 @@ def rng():
 )
 def test_the_rule_by_its_table(rate_bps, row):
     assert RULE.turns(load(rate_bps), Knobs((), 0.05, 0), rng()) == Knobs((), 0.05, row)
+
+
+def test_the_rate_is_that_of_the_link_to_the_cloud_or_of_the_fastest_where_there_is_none():
+    knobs = Knobs((), 0.05, 0)
+    assert RULE.turns(load(5.6, 1e9), knobs, rng()).row == 2
+    assert replace(RULE, cloud=7).turns(load(0.0, 5.6, 1.0), knobs, rng()).row == 2
+    assert RULE.turns(load(), knobs, rng()).row == 1  # no link at all
+
+
+def test_a_faster_link_to_another_device_does_not_mislead_it():
+    """d2 is a neighbour at 1 Gbit/s, the cloud d1 one whose link slows down after 100 s."""
+    rate = Trace([0.0, 100.0], [1e8, 2e5], 300.0, "hold")
+    world = two(rate, arrivals=STEADY, duration_s=300.0)
+    beside = Link(0, 2, ConstantRate(1e9), channel=2), Link(2, 0, ConstantRate(1e9), channel=3)
+    world = replace(
+        world,
+        devices=(*world.devices, replace(world.devices[0], name="d2")),
+        links=(*world.links, *beside),
+        stage_s=world.stage_s[[0, 1, 0]],
+        head_s=world.head_s[[0, 1, 0]],
+        next_hop=np.array([[-1, 1, 2], [0, -1, 0], [0, 0, -1]]),
+    )
+    policy = Popex(cloud="d1", latency_s=0.03, probe=0.1, estimate_last=3).build(setting(world))
+    tasks = run(world, policy, 1).tasks
+    sends = ~np.array(policy.picks.silent)[tasks["row"]] & (tasks["row"] != policy.picks.probe)
+    assert sends[tasks["born_s"] < 100.0].all()
+    assert not sends[tasks["born_s"] > 120.0].any()
 
 
 def test_the_latency_itself_is_too_long():

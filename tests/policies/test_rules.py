@@ -28,7 +28,7 @@ PEER = Peer(
 TASK = Task(row=0, stage=1, feature_bytes=1000.0, input_bytes=300.0, age_s=0.0, source=0, score=0.5)
 LOAD = Load(
     device=0, queue=0, busy=0, out_queue=0, service_s=0.1, backlog_s=0.0, cores=1, offered=0, admitted=0,
-    answered=0, period_s=0.5, delay_s=0.0, rate_bps=1e6,
+    answered=0, period_s=0.5, peers=(PEER,),
 )  # fmt: skip
 
 

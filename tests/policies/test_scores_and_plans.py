@@ -31,6 +31,7 @@ from mdisim.world import setting
 PREDICTION = np.array([[0, 0, 1, 1], [2, 2, 2, 2], [0, 1, 0, 1]])
 CONFIDENCE = np.array([[0.5, 0.4, 0.6, 0.6], [0.9, 0.8, 0.7, 0.6], [0.3, 0.3, 0.5, 0.9]])
 OUTPUTS = Outputs(None, CONFIDENCE, PREDICTION, np.array([1, 2, 0]))
+EVERY = (True,) * 4
 
 
 def logits_of(*probabilities: float) -> Outputs:
@@ -39,41 +40,42 @@ def logits_of(*probabilities: float) -> Outputs:
 
 
 def test_scores_from_tables() -> None:
-    assert SCORES["max-softmax"].score(OUTPUTS) is CONFIDENCE
-    np.testing.assert_array_equal(SCORES["patience"].score(OUTPUTS), [[1, 2, 1, 2], [1, 2, 3, 4], [1, 1, 1, 1]])
-    np.testing.assert_array_equal(SCORES["hindsight"].score(OUTPUTS), [[0, 0, 1, 1], [1, 1, 1, 1], [1, 0, 1, 0]])
+    assert SCORES["max-softmax"].score(OUTPUTS, EVERY) is CONFIDENCE
+    patience, hindsight = (SCORES[name].score(OUTPUTS, EVERY) for name in ("patience", "hindsight"))
+    np.testing.assert_array_equal(patience, [[1, 2, 1, 2], [1, 2, 3, 4], [1, 1, 1, 1]])
+    np.testing.assert_array_equal(hindsight, [[0, 0, 1, 1], [1, 1, 1, 1], [1, 0, 1, 0]])
 
 
 def test_beem_adds_up_what_agrees() -> None:
     """Weights 0, 0.1, 0.2, 0.3 from exit to exit, or given; a disagreement sets the sum back to 0."""
     agree = [0.1 * 0.8, 0.1 * 0.8 + 0.2 * 0.7, 0.1 * 0.8 + 0.2 * 0.7 + 0.3 * 0.6]
     expected = [[0, 0.1 * 0.4, 0, 0.3 * 0.6], [0, *agree], [0, 0, 0, 0]]
-    np.testing.assert_allclose(SCORES["beem"].score(OUTPUTS), expected)
-    np.testing.assert_allclose(Beem(step=0.4).score(OUTPUTS), 4 * np.array(expected))
-    given = Beem((9.0, 0.5, 0.6, 0.7)).score(OUTPUTS)
+    np.testing.assert_allclose(SCORES["beem"].score(OUTPUTS, EVERY), expected)
+    np.testing.assert_allclose(Beem(step=0.4).score(OUTPUTS, EVERY), 4 * np.array(expected))
+    given = Beem((9.0, 0.5, 0.6, 0.7)).score(OUTPUTS, EVERY)
     np.testing.assert_allclose(given[0], [0, 0.5 * 0.4, 0, 0.7 * 0.6])
     with pytest.raises(ValueError, match="'beem' has 2 weights for 4 exits; 4, or none, would do"):
-        Beem((0.1, 0.2)).score(OUTPUTS)
+        Beem((0.1, 0.2)).score(OUTPUTS, EVERY)
 
 
 def test_scores_from_logits() -> None:
     thirds = logits_of(0.5, 0.25, 0.25)
     entropy = 0.5 * log(2) + 0.5 * log(4)
-    assert SCORES["certainty"].score(thirds).item() == pytest.approx(1 - entropy / log(3))
-    assert SCORES["margin"].score(thirds).item() == pytest.approx(0.25)
-    assert SCORES["certainty"].score(logits_of(0.5, 0.5)).item() == pytest.approx(0.0)
-    assert SCORES["certainty"].score(logits_of(1.0, 1e-300)).item() == pytest.approx(1.0)
+    assert SCORES["certainty"].score(thirds, (True,)).item() == pytest.approx(1 - entropy / log(3))
+    assert SCORES["margin"].score(thirds, (True,)).item() == pytest.approx(0.25)
+    assert SCORES["certainty"].score(logits_of(0.5, 0.5), (True,)).item() == pytest.approx(0.0)
+    assert SCORES["certainty"].score(logits_of(1.0, 1e-300), (True,)).item() == pytest.approx(1.0)
     np.testing.assert_allclose(softmax(np.array([1000.0, 1000.0])), [0.5, 0.5])
 
 
 @pytest.mark.parametrize("name", ["certainty", "margin"])
 def test_scores_that_need_logits_say_so(name: str) -> None:
     with pytest.raises(ValueError, match="needs logits"):
-        SCORES[name].score(OUTPUTS)
+        SCORES[name].score(OUTPUTS, EVERY)
 
 
 def test_answers() -> None:
-    every, some = (True,) * 4, (False, True, False, True)
+    every, some = EVERY, (False, True, False, True)
     np.testing.assert_array_equal(ANSWERS["own-exit"].answer(OUTPUTS, every), np.tile(np.arange(4), (3, 1)))
     np.testing.assert_array_equal(
         ANSWERS["most-confident"].answer(OUTPUTS, every), [[0, 0, 2, 2], [0, 0, 0, 0], [0, 0, 2, 3]]

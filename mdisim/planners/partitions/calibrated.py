@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt, Interval, Le
 from numpy.random import Generator
 
+from mdisim.planners.partitions.partition import PartitionError
+from mdisim.planners.tiers.chains import Chain, need_chain
 from mdisim.policies.parameters import Meaning
 from mdisim.policies.plan import Row
 from mdisim.policies.policy import Policy, Setting, Signals
@@ -153,6 +155,7 @@ class CalibratedPartition:
         cut = self._cut(K)
         cloud = setting.device(self.cloud)
         device = setting.device(self.device) if self.device else FREE
+        self._need_tiers(setting, cut, device, cloud)
         heads = (*(k for k in range(min(cut, K - 1)) if k + 1 not in self.skip), K - 1)
         exits, threshold = self._planned(setting.calibration, heads)
         where = self._where(setting, cut, device, cloud) if self.offload != "feature" and 0 < cut < K else None
@@ -178,6 +181,16 @@ class CalibratedPartition:
                 f"skip {strangers[0]} is no early exit on the device, which has 1 to {min(cut, K - 1)}"
             )
         return cut
+
+    def _need_tiers(self, setting: Setting, cut: int, device: int, cloud: int) -> None:
+        """Raise a ValueError where a device cannot be reached or lacks a stage, or both are one."""
+        before = setting.sources if device == FREE else (device,)
+        if cut > 0 and cloud in before:
+            raise PartitionError(
+                f"cloud {self.cloud!r} is the device before the cut, too; another device would do"
+            )
+        devices, ends = ((cloud,), (setting.n_exits,)) if cut == 0 else ((device, cloud), (cut, setting.n_exits))
+        need_chain(self.name, setting, Chain(devices, ends), "hidden" if self.offload == "feature" else "input")
 
     def _planned(self, calibration: Outputs, heads: tuple[int, ...]) -> tuple[CalibratedExits, float]:
         """The fitted exits and the threshold; planned thresholds on other samples than the fit."""

@@ -18,7 +18,7 @@ from mdisim.planners.partitions.partition import Chain, Floats, PartitionError, 
 from mdisim.policies.parameters import Meaning
 from mdisim.policies.plan import Row
 from mdisim.policies.policy import Policy, Setting
-from mdisim.policies.scores import SCORES
+from mdisim.policies.scores import SCORES, scored
 from mdisim.policies.views import FREE
 
 
@@ -64,7 +64,7 @@ class Partitioned:
         """The scores of the calibration half, [n, K]; a ValueError where it is empty or lacks what they need."""
         if not len(setting.calibration.label):
             raise PartitionError(f"{self.name} learns from a calibration half; a profile that has one would do")
-        return SCORES[self.score].score(setting.calibration)
+        return scored(SCORES[self.score], setting.calibration, (True,) * setting.n_exits)
 
     def wanted(self, n_exits: int, threshold: float | tuple[float, ...], called: str) -> tuple[float, ...]:
         """The score wanted at each exit, [K]: infinite where none is evaluated, and at the last."""

@@ -53,9 +53,11 @@ def most_accurate(accuracy: tuple[float, ...], time_s: tuple[float, ...], latenc
 class NearestRate:
     """POPEX: of the configurations laid out for the rate nearest to the estimate, the most accurate in time.
 
-    For each of the `rates_bps` [R], and each configuration: `rows`, expected `time_s` and `accuracy`, [R][C].
+    For each of the `rates_bps` [R], and each configuration: `rows`, expected `time_s` and `accuracy`, [R][C]. The
+    estimate is that of the link to the cloud; where the cloud is no neighbour, that of the fastest link.
     """
 
+    cloud: int
     rates_bps: tuple[float, ...]
     rows: tuple[tuple[int, ...], ...]
     time_s: tuple[tuple[float, ...], ...]
@@ -64,7 +66,13 @@ class NearestRate:
 
     def turns(self, load: Load, knobs: Knobs, rng: Generator) -> Knobs:
         """Return the knobs with the row that is due at the estimated rate."""
-        at = nearest(self.rates_bps, load.rate_bps)
+        rate_bps = 0.0
+        for i in range(len(load.peers)):
+            rate_bps = max(rate_bps, load.peers[i].rate_bps)
+        for i in range(len(load.peers)):
+            if load.peers[i].device == self.cloud:
+                rate_bps = load.peers[i].rate_bps
+        at = nearest(self.rates_bps, rate_bps)
         chosen = most_accurate(self.accuracy[at], self.time_s[at], self.latency_s)
         return Knobs(knobs.thresholds, knobs.gap_s, self.rows[at][chosen])
 
@@ -100,10 +108,10 @@ class Popex(Partitioned):
     2005.04099. A paper on POPEX itself is not known here.
 
     Reconstructed: theirs estimates the rate as the mean of five probes, sent every ten seconds; ours as the
-    harmonic mean of the source's own last five transfers on its fastest link, and while all stays on the device a
-    few samples are sent so that there are any (`probe`). Their configurations have a threshold for each branch,
-    ours one for all exits. That the fastest is taken where nothing is in time is ours, as are the thresholds and
-    rates tried and the share of probes.
+    harmonic mean of the source's own last five transfers on its link to the cloud (its fastest link where it has
+    none to the cloud), and while all stays on the device a few samples are sent so that there are any (`probe`).
+    Their configurations have a threshold for each branch, ours one for all exits. That the fastest is taken where
+    nothing is in time is ours, as are the thresholds and rates tried and the share of probes.
     """
 
     name: ClassVar[str] = "popex"
@@ -170,6 +178,7 @@ class Popex(Partitioned):
             times.append(expected_s(chain, ways_s)[np.arange(len(rates)), cuts])
             shares.append(accuracies(setting, scores, one)[cuts])
         return NearestRate(
+            tiers.cloud,
             tuple(rates.tolist()),
             tuple(map(tuple, np.transpose(rows).tolist())),
             tuple(map(tuple, np.transpose(times).tolist())),

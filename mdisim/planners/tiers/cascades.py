@@ -19,11 +19,11 @@ from annotated_types import Ge, Gt, Interval
 
 from mdisim.planners.tiers.chains import FORWARD, Chain, Forward, chain_row, need_chain, rule_of, stop_costs
 from mdisim.planners.tiers.pools import groups
-from mdisim.planners.tiers.prefixes import EDGE, MOBILE, Prefixes, Tiered, TierError
-from mdisim.planners.tiers.thresholds import Budget, Planned, Shown, best_one, best_pair
+from mdisim.planners.tiers.prefixes import Prefixes, Tiered, TierError
+from mdisim.planners.tiers.thresholds import Bools, Budget, Planned, Shown, best_one, best_pair
 from mdisim.policies.parameters import Meaning
 from mdisim.policies.policy import Policy, Setting
-from mdisim.policies.scores import SCORES, Beem, Score
+from mdisim.policies.scores import SCORES, Beem, Floats, Heads, Score, scored
 
 TRIED = 100  # quantiles of a score that are tried as thresholds
 
@@ -62,52 +62,56 @@ class Cascading(Chained):
     def need(self, setting: Setting) -> None:
         """Raise what `build` would, without the search."""
         self.chain(setting)
-        if self.plans():
-            self.shown(setting, SCORES["max-softmax"])
+        if self.plans() and not len(setting.calibration.label):
+            raise TierError(
+                f"{self.name} plans on the calibration half, which is empty: give thresholds, or take a profile "
+                "with a calibration half"
+            )
+        self.scores(setting)
 
     def plans(self) -> bool:
         """Whether anything is left to the calibration half."""
         return True
 
+    def criterion(self, setting: Setting) -> Score:
+        """What is compared with the thresholds."""
+        raise NotImplementedError
+
+    def heads(self, setting: Setting) -> Heads:
+        """Which exits are evaluated, [K]."""
+        return (True,) * setting.n_exits
+
+    def scores(self, setting: Setting) -> Floats:
+        """The scores of the calibration half, [n, K]; a ScoreError where it lacks what they need."""
+        return scored(self.criterion(setting), setting.calibration, self.heads(setting))
+
     def budget(self) -> Budget:
         """What planned thresholds must keep."""
         return Budget(self.drop_budget, self.budget_confidence)
 
-    def shown(self, setting: Setting, score: Score) -> Shown:
-        """What the calibration half shows; a TierError where it is empty."""
-        outputs = setting.calibration
-        if not len(outputs.label):
-            raise TierError(
-                f"{self.name} plans on the calibration half, which is empty: give thresholds, or take a profile "
-                "with a calibration half"
-            )
+    def shown(self, setting: Setting) -> Shown:
+        """What the calibration half shows."""
         _, chain = self.chain(setting)
-        right = outputs.prediction == outputs.label[:, None]
-        return Shown(score.score(outputs), right, stop_costs(setting, chain, self.forward), groups(setting))
+        costs = stop_costs(setting, chain, self.forward)
+        return Shown(self.scores(setting), right(setting), costs, groups(setting))
 
     def laid_out(
-        self,
-        setting: Setting,
-        score: Score,
-        thresholds: Sequence[float],
-        heads: Sequence[bool],
-        chosen: Planned | tuple[float, ...],
+        self, setting: Setting, thresholds: Sequence[float], chosen: Planned | tuple[float, ...]
     ) -> Policy:
         """The policy of one row; `chosen` are the thresholds as they were planned, or given."""
         _, chain = self.chain(setting)
         return Policy(
             self.name,
-            (chain_row(chain, thresholds, heads, self.forward),),
+            (chain_row(chain, thresholds, self.heads(setting), self.forward),),
             where=rule_of((chain,), self.forward),
-            score=score,
+            score=self.criterion(setting),
             details=self.details(setting) | self._found(setting, chosen),
         )
 
-    def of_one(self, setting: Setting, score: Score, chosen: Planned | tuple[float, ...]) -> Policy:
+    def of_one(self, setting: Setting, chosen: Planned | tuple[float, ...]) -> Policy:
         """The policy of one threshold for all exits."""
         (threshold,) = chosen.thresholds if isinstance(chosen, Planned) else chosen
-        K = setting.n_exits
-        return self.laid_out(setting, score, (threshold,) * K, (True,) * K, chosen)
+        return self.laid_out(setting, (threshold,) * setting.n_exits, chosen)
 
     def _found(self, setting: Setting, chosen: Planned | tuple[float, ...]) -> dict[str, Any]:
         if not isinstance(chosen, Planned):
@@ -118,6 +122,11 @@ class Cascading(Chained):
             "calibration_saving": 1.0 - chosen.cost / whole if whole else nan,
             "calibration_drop": chosen.drop,
         }
+
+
+def right(setting: Setting) -> Bools:
+    """Whether each exit is right about each sample of the calibration half, [n, K]."""
+    return np.asarray(setting.calibration.prediction == setting.calibration.label[:, None])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,22 +172,35 @@ class Cascade(Cascading):
 
     def build(self, setting: Setting) -> Policy:
         """Plan what is left out, and lay out; a ValueError where the tiers or the profile do not allow it."""
-        prefixes, _ = self.chain(setting)
-        score, K = SCORES[self.score], setting.n_exits
-        mobile, edge = prefixes.exits[MOBILE], prefixes.exits[EDGE]
-        asked = (range(mobile + 1), range(mobile + 1, edge + 1)) if self.exits == "all" else ((mobile,), (edge,))
+        self.need(setting)
+        asked = self._asked(setting)
         chosen: Planned | tuple[float, ...]
         if self.alpha is not None and self.beta is not None:
             chosen = alpha, beta = self.alpha, self.beta
         else:
             grid = (*np.arange(0.0, 1.0 + self.grid / 2, self.grid).tolist(), inf)
             tried = (grid if self.alpha is None else (self.alpha,), grid if self.beta is None else (self.beta,))
-            chosen = best_pair(self.shown(setting, score), asked, tried, self.budget())
+            chosen = best_pair(self.shown(setting), asked, tried, self.budget())
             alpha, beta = chosen.thresholds
-        thresholds = np.full(K, inf)
+        thresholds = np.full(setting.n_exits, inf)
         thresholds[list(asked[0])], thresholds[list(asked[1])] = alpha, beta
-        heads = [k == K - 1 or k in asked[0] or k in asked[1] for k in range(K)]
-        return self.laid_out(setting, score, thresholds.tolist(), heads, chosen)
+        return self.laid_out(setting, thresholds.tolist(), chosen)
+
+    def criterion(self, setting: Setting) -> Score:
+        """What is compared with the thresholds."""
+        return SCORES[self.score]
+
+    def heads(self, setting: Setting) -> Heads:
+        """Which exits are evaluated, [K]: those asked, and the last."""
+        asked = {setting.n_exits - 1}.union(*self._asked(setting))
+        return tuple(k in asked for k in range(setting.n_exits))
+
+    def _asked(self, setting: Setting) -> tuple[Sequence[int], Sequence[int]]:
+        """The exits that are asked at the mobile, and at the edge, from 0."""
+        mobile, edge, _ = self.prefixes(setting).exits
+        if self.exits == "all":
+            return range(mobile + 1), range(mobile + 1, edge + 1)
+        return (mobile,), (edge,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,12 +231,15 @@ class PatienceCascade(Cascading):
 
     def build(self, setting: Setting) -> Policy:
         """Plan the patience if it is left out, and lay out."""
-        score, K = SCORES["patience"], setting.n_exits
+        self.need(setting)
         if self.patience is not None:
-            return self.of_one(setting, score, (self.patience + 1.0,))
-        return self.of_one(
-            setting, score, best_one(self.shown(setting, score), (*range(2, K), inf), self.budget())
-        )
+            return self.of_one(setting, (self.patience + 1.0,))
+        tried = (*range(2, setting.n_exits), inf)
+        return self.of_one(setting, best_one(self.shown(setting), tried, self.budget()))
+
+    def criterion(self, setting: Setting) -> Score:
+        """What is compared with the thresholds."""
+        return SCORES["patience"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,14 +276,15 @@ class BeemCascade(Cascading):
 
     def build(self, setting: Setting) -> Policy:
         """Weigh, plan the threshold if it is left out, and lay out."""
-        score = self._score(setting)
+        self.need(setting)
         if self.threshold is not None:
-            return self.of_one(setting, score, (self.threshold,))
-        shown = self.shown(setting, score)
+            return self.of_one(setting, (self.threshold,))
+        shown = self.shown(setting)
         sums = np.quantile(shown.scores[:, :-1], np.linspace(0.0, 1.0, TRIED + 1))
-        return self.of_one(setting, score, best_one(shown, (*np.unique(sums).tolist(), inf), self.budget()))
+        return self.of_one(setting, best_one(shown, (*np.unique(sums).tolist(), inf), self.budget()))
 
-    def _score(self, setting: Setting) -> Beem:
+    def criterion(self, setting: Setting) -> Score:
+        """What is compared with the threshold."""
         if self.weights == "depth":
             return Beem(step=self.step)
-        return Beem(tuple(self.shown(setting, SCORES["beem"]).right.mean(axis=0).tolist()))
+        return Beem(tuple(right(setting).mean(axis=0).tolist()))
