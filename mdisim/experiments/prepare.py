@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mdisim.engine import run
+from mdisim.errors import InputError
 from mdisim.folders import digest
 from mdisim.policies.policy import Policy, Recipe
 from mdisim.results import Origin, Run
@@ -24,7 +25,7 @@ AnyScenario = Scenario | World | str | os.PathLike[str]
 AnyPolicy = Policy | Recipe | str | Mapping[str, Any]
 
 
-class ExperimentError(ValueError):
+class ExperimentError(InputError):
     """An experiment that cannot be run as asked; the message says what would do."""
 
 
@@ -74,7 +75,7 @@ class Ground:
         called = getattr(recipe, "name", recipe)
         try:
             made = recipe.build(setting(self.world))
-        except ValueError as error:
+        except InputError as error:
             raise ExperimentError(f"policy {called}: {error}") from error
         if not isinstance(made, Policy):
             raise ExperimentError(f"policy {called}: its build returned {made!r}; a Policy would do")

@@ -154,9 +154,9 @@ class Remote(Adaptive):
     device: Annotated[str, Meaning("the device that computes")]
 
     def build(self, setting: Setting) -> Policy:
-        """Lay out the plan; a ValueError where no device has that name, or it cannot run every stage."""
-        device = setting.device(self.device)
-        setting.need_whole(self.name, (device,))
+        """Lay out the plan; a PolicyError where no device has that name, or it cannot run every stage."""
+        device = setting.device(self.device, "device")
+        setting.need_whole(self.name, (device,), "device")
         return self.policy(setting, placement=device)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mdisim.errors import PolicyError
 from mdisim.policies.plan import Row
 from mdisim.policies.protocols import Admits, Learns, Memory, Picks, Sends, Turns, Where
 from mdisim.policies.scores import Answer, Floats, MaxSoftmax, Outputs, OwnExit, Score
@@ -114,18 +115,23 @@ class Setting:
     holds: NDArray[np.bool_] | None = None
     priorities: tuple[float, ...] = ()
 
-    def need_whole(self, policy: str, devices: Iterable[int]) -> None:
-        """Raise a ValueError where one of these devices lacks a stage that this policy would run there."""
+    def need_whole(self, policy: str, devices: Iterable[int], parameter: str = "") -> None:
+        """Raise a PolicyError where one of these devices lacks a stage that this policy would run there.
+
+        `parameter` is the policy's parameter that names the device, if one does.
+        """
         for device in devices:
             if self.holds is not None and not self.holds[device].all():
                 stage = int(np.argmin(self.holds[device])) + 1
-                raise ValueError(f"{policy} runs every stage at {self.devices[device]}, which lacks stage {stage}")
+                say = f"{policy} runs every stage at {self.devices[device]}, which lacks stage {stage}"
+                raise PolicyError(say, parameter)
 
-    def device(self, name: str) -> int:
-        """The number of a device; a ValueError says which there are."""
+    def device(self, name: str, parameter: str = "") -> int:
+        """The number of a device, which a policy's `parameter` names; a PolicyError says which there are."""
         if name in self.devices:
             return self.devices.index(name)
-        raise ValueError(f"device {name!r} is not in this scenario; there are {', '.join(self.devices)}")
+        say = f"device {name!r} is not in this scenario; there are {', '.join(self.devices)}"
+        raise PolicyError(say, parameter)
 
 
 class Recipe(Protocol):

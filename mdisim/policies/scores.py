@@ -12,6 +12,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mdisim.errors import PolicyError
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -52,9 +54,10 @@ def softmax(logits: NDArray[np.floating]) -> Floats:
 
 def _logits(outputs: Outputs, who: str) -> NDArray[np.floating]:
     if outputs.logits is None:
-        raise ValueError(
+        raise PolicyError(
             f"score {who!r} needs logits, which this profile does not hold; use 'max-softmax', or a profile "
-            "with logits"
+            "with logits",
+            "score",
         )
     return outputs.logits
 
@@ -114,11 +117,11 @@ class Beem:
     step: float = 0.1
 
     def score(self, outputs: Outputs) -> Floats:
-        """Return the sums, [n, K], from 0; a ValueError where there are not as many weights as exits."""
+        """Return the sums, [n, K], from 0; a PolicyError where there are not as many weights as exits."""
         n, K = outputs.prediction.shape
         weights = self.weights or tuple(self.step * k for k in range(K))
         if len(weights) != K:
-            raise ValueError(f"score 'beem' has {len(weights)} weights for {K} exits; {K}, or none, would do")
+            raise PolicyError(f"score 'beem' has {len(weights)} weights for {K} exits; {K}, or none, would do")
         sums = np.zeros((n, K))
         for k in range(1, K):
             same = outputs.prediction[:, k] == outputs.prediction[:, k - 1]

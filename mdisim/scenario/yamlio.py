@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import yaml
 
+from mdisim.errors import InputError
 from mdisim.scenario.yaml_errors import explained
 
 LIMIT_BYTES = 1_000_000
@@ -34,14 +35,18 @@ _WORDS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Mark:
-    """A place in a text: its name (a file, or `--set path=value`), line and column from 0."""
+    """A place in a text: its name (a file, or `--set path=value`), line and column from 0.
+
+    `override` is the `path=value` that put the value there, if one did.
+    """
 
     origin: str
     line: int
     column: int
+    override: str = ""
 
 
-class YamlError(ValueError):
+class YamlError(InputError):
     """A text that cannot be read as a scenario's YAML: one message, and the place if there is one."""
 
     def __init__(self, message: str, mark: Mark | None = None) -> None:

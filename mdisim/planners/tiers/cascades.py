@@ -162,7 +162,7 @@ class Cascade(Cascading):
         return self.alpha is None or self.beta is None
 
     def build(self, setting: Setting) -> Policy:
-        """Plan what is left out, and lay out; a ValueError where the tiers or the profile do not allow it."""
+        """Plan what is left out, and lay out; a PolicyError where the tiers or the profile do not allow it."""
         prefixes, _ = self.chain(setting)
         score, K = SCORES[self.score], setting.n_exits
         mobile, edge = prefixes.exits[MOBILE], prefixes.exits[EDGE]
