@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         traces,
     )
     from mdisim.engine import RuleError, run
+    from mdisim.errors import InputError, MdisimError, PolicyError, RunError
     from mdisim.experiments.compare import Auto, Comparison, compare
     from mdisim.experiments.prepare import ExperimentError
     from mdisim.experiments.search import Search, search_rate
@@ -42,12 +43,16 @@ __all__ = [
     "Auto",
     "Comparison",
     "ExperimentError",
+    "InputError",
+    "MdisimError",
     "Policy",
+    "PolicyError",
     "Profile",
     "ProfileError",
     "ResultsError",
     "RuleError",
     "Run",
+    "RunError",
     "Scenario",
     "ScenarioError",
     "Search",
@@ -79,12 +84,16 @@ _HOMES = {
     "Auto": "experiments.compare",
     "Comparison": "experiments.compare",
     "ExperimentError": "experiments.prepare",
+    "InputError": "errors",
+    "MdisimError": "errors",
     "Policy": "policies.policy",
+    "PolicyError": "errors",
     "Profile": "profiles",
     "ProfileError": "profiles",
     "ResultsError": "folders",
     "RuleError": "engine",
     "Run": "results",
+    "RunError": "errors",
     "Scenario": "scenario",
     "ScenarioError": "scenario",
     "Search": "experiments.search",

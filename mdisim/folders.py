@@ -22,6 +22,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from mdisim import __version__
+from mdisim.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,7 @@ PACKAGES = ("numpy", "simpy", "pandas", "pyarrow", "scipy")
 FORMAT = 1
 
 
-class ResultsError(ValueError):
+class ResultsError(InputError):
     """Results that cannot be written or read; the message says where, what is wrong and what would do."""
 
 

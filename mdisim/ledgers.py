@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mdisim import metrics
+from mdisim.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,7 @@ KEY = ["source", "sample", "offer"]
 NORMAL_95 = 1.959964  # the 97.5 % quantile of the standard normal distribution
 
 
-class LedgerError(ValueError):
+class LedgerError(InputError):
     """Two runs that cannot be compared; the message says what would do."""
 
 

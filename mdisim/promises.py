@@ -16,6 +16,7 @@ from numpy.random import Generator
 from mdisim import metrics
 from mdisim.calibration import outage
 from mdisim.calibration.outage import BATCH, ROUNDS, Probability
+from mdisim.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mdisim.results import Run
 
 
-class PromiseError(ValueError):
+class PromiseError(InputError):
     """A measure of a promise that nobody made; the message says what would do."""
 
 

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mdisim.errors import InputError
+
 if TYPE_CHECKING:
     from mdisim.results import Run
 
@@ -23,7 +25,7 @@ BEFORE_S = 60.0
 _SLACK = 1e-9  # of a window: what rounding takes from a whole one
 
 
-class RecoveryError(ValueError):
+class RecoveryError(InputError):
     """What is asked for cannot be measured; the message says what would do."""
 
 

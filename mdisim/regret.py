@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mdisim.errors import InputError
+
 if TYPE_CHECKING:
     from mdisim.results import Run
 
 Floats = NDArray[np.float64]
 
 
-class RegretError(ValueError):
+class RegretError(InputError):
     """Rewards and picks that do not belong together; the message says what would do."""
 
 

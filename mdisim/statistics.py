@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtr, stdtrit
 
+from mdisim.errors import InputError
 from mdisim.policies.scores import Floats
 
 CONFIDENCE = 0.95
@@ -123,11 +124,11 @@ def batch_means(series: ArrayLike, batches: int = BATCHES, *, confidence: float 
     """The mean of one series [n] whose observations depend on those before, with an interval.
 
     The series, without its warm-up, is cut into this many batches of equal length (a rest at the front is
-    dropped), whose means are taken for independent. A ValueError where there are fewer than two in each.
+    dropped), whose means are taken for independent. An InputError where there are fewer than two in each.
     """
     given = np.asarray(series, dtype=float)
     if batches < 2 or len(given) < 2 * batches:
-        raise ValueError(
+        raise InputError(
             f"{len(given)} observations make no {batches} batches; two batches or more of two or more would do"
         )
     z = given[len(given) % batches :].reshape(batches, -1).mean(axis=1)

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mdisim.errors import InputError
 from mdisim.faults import Faults
 from mdisim.policies.policy import Setting
 from mdisim.policies.scores import Floats, Outputs
@@ -221,13 +222,13 @@ class World:
         return {(link.source, link.target): i for i, link in enumerate(self.links)}
 
     def route(self, source: int, target: int) -> list[int]:
-        """The links on the way; empty if source is target; a ValueError if none leads there."""
+        """The links on the way; empty if source is target; an InputError if none leads there."""
         links = []
         here = source
         while here != target:
             there = int(self.next_hop[here, target])
             if there == UNREACHABLE:
-                raise ValueError(
+                raise InputError(
                     f"no route from {self.devices[source].name} to {self.devices[target].name}: add a link"
                 )
             links.append(self.link_between[here, there])

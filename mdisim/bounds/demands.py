@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mdisim.errors import InputError
 from mdisim.policies.plan import Row
 from mdisim.policies.policy import Policy
 from mdisim.policies.scores import Floats, Ints, Outputs, counted, scored
@@ -22,7 +23,7 @@ ANY = -1
 Mask = NDArray[np.bool_]
 
 
-class BoundError(ValueError):
+class BoundError(InputError):
     """A bound that makes no sense as asked; the message says what would do."""
 
 

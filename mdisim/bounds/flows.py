@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from mdisim.bounds.demands import Demand, Kind
 from mdisim.bounds.prices import Prices, most_by_prices
 from mdisim.bounds.resources import Period, Resource, resources, silent, still
+from mdisim.errors import RunError
 from mdisim.policies.scores import Floats
 from mdisim.world import Link, World
 
@@ -140,7 +141,7 @@ def _solved(
     if done.status == UNBOUNDED:
         return Bound(float("inf"), (), {}), []
     if done.status != 0:
-        raise RuntimeError(f"the linear programme of a throughput bound was not solved: {done.message}")
+        raise RunError(f"the linear programme of a throughput bound was not solved: {done.message}")
     used: dict[str, float] = {}
     tight, prices = [], [max(0.0, -float(price)) for price in done.ineqlin.marginals[:named]]
     for name, left, price in zip(limits.names[:named], done.slack[:named], prices, strict=True):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mdisim.errors import InputError
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -12,7 +14,7 @@ SMALLEST = float(np.finfo(np.float64).eps)  # a probability below counts as this
 FEWEST = 50  # samples below which a fit follows single mistakes
 
 
-class CalibrationError(ValueError):
+class CalibrationError(InputError):
     """Input that cannot be calibrated: what is wrong, and what would do."""
 
 

@@ -26,6 +26,7 @@ from mdisim.cli.runs import check, compare, run, schema
 from mdisim.cli.sweeps import search, sweep, tune
 from mdisim.cli.trace_making import fit, list_traces, synth
 from mdisim.cli.traces import trace
+from mdisim.errors import InputError, MdisimError
 
 FAILED, BAD_INPUT = 1, 2
 EXTRAS = {
@@ -78,10 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.name not in EXTRAS:
             raise
         return _told(f"this needs {error.name}: pip install 'mdisim[{EXTRAS[error.name]}]'", BAD_INPUT)
-    except (ValueError, RuntimeError) as error:
-        if not type(error).__module__.startswith("mdisim."):
-            raise
-        return _told(str(error), BAD_INPUT if isinstance(error, ValueError) else FAILED)
+    except MdisimError as error:
+        return _told(str(error), BAD_INPUT if isinstance(error, InputError) else FAILED)
     return 0
 
 

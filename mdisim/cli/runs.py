@@ -13,6 +13,7 @@ import click
 from mdisim.cli.options import check_plot, listed, placed, plots, reads_scenario, scenario_of, writes_results
 from mdisim.cli.seeds import seeded, seeds_asked
 from mdisim.cli.shown import ANY, as_json, bounds_in_words, progress_bar
+from mdisim.errors import InputError
 
 if TYPE_CHECKING:
     from mdisim.experiments.comparison import Warmup
@@ -42,9 +43,7 @@ def check(
     for path in scenarios:
         try:
             found.append(_check(path, overrides, allow_code))
-        except ValueError as error:
-            if not type(error).__module__.startswith("mdisim."):
-                raise
+        except InputError as error:
             faults.append(str(error))
     if faults:
         raise click.ClickException("\n".join(faults))

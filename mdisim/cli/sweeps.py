@@ -75,7 +75,7 @@ def sweep(
 
     A sweep that was stopped, by whatever, goes on where it was when the same command is given again.
     """
-    from mdisim.experiments.sweep.crew import RunError
+    from mdisim.errors import RunError
     from mdisim.experiments.sweep.plan import lay_out
     from mdisim.experiments.sweep.sweep import MEASURES, Tally, shard_of, sweep_on
 
@@ -267,9 +267,10 @@ def _known(measures: Sequence[str], scenario: Scenario) -> None:
 
 
 def _rate(written: str) -> float:
+    from mdisim.errors import InputError
     from mdisim.scenario.units import RATE, parse
 
     try:
         return parse(written, RATE)
-    except ValueError as error:
+    except InputError as error:
         raise click.BadParameter(str(error), param_hint="--start") from None

@@ -26,6 +26,7 @@ class Quantity(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read the quantity."""
+        from mdisim.errors import InputError
         from mdisim.scenario.units import BANDWIDTH, TIME, parse
 
         try:
@@ -36,7 +37,7 @@ class Quantity(click.ParamType[float]):
                 self.fail(f"{value!r} is not a number", param, ctx)
             try:
                 return parse(value, dimension, zero=True)
-            except ValueError as error:
+            except InputError as error:
                 self.fail(str(error), param, ctx)
 
 

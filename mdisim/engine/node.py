@@ -17,6 +17,7 @@ from mdisim.engine.job import UNANSWERED, Job, Status
 from mdisim.engine.later import Later
 from mdisim.engine.links import Link, Output
 from mdisim.engine.lookup import Tables
+from mdisim.errors import RunError
 from mdisim.policies.plan import Row
 from mdisim.policies.policy import Policy
 from mdisim.policies.views import CONTINUE, FREE, INPUT, NOBODY, OFFER, Here, Knobs, Peer, Place, Task
@@ -25,7 +26,7 @@ from mdisim.world import UNREACHABLE, World, service_s
 NUMBERS = (int, integer)
 
 
-class RuleError(RuntimeError):
+class RuleError(RunError):
     """A rule answered something that the world cannot do."""
 
 

@@ -25,6 +25,7 @@ from mdisim.engine.node import Node, RuleError
 from mdisim.engine.recorder import Recorder
 from mdisim.engine.source import Source
 from mdisim.engine.streams import feeds, stream
+from mdisim.errors import InputError
 from mdisim.policies.fit import need_exits
 from mdisim.policies.policy import Policy
 from mdisim.policies.views import Load
@@ -81,7 +82,7 @@ class Simulation:
     def _check_plan(self) -> None:
         try:
             need_exits(self.policy, self.world.n_exits)
-        except ValueError as error:
+        except InputError as error:
             raise RuleError(str(error)) from None
 
     def _links(self) -> list[Link]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from mdisim import bounds
 from mdisim.engine import run
+from mdisim.errors import RunError
 from mdisim.experiments.executors import Where, check_jobs, engine
 from mdisim.experiments.steadiness import in_system
 from mdisim.experiments.sweep import crew
@@ -31,7 +32,7 @@ def outcomes(cases: Sequence[Case], jobs: int) -> Iterator[tuple[int, Outcome]]:
     with engine(Where(jobs=min(jobs, len(cases)))) as opened:
         for (i, (_, policy, seed)), found in crew.outcomes(enumerate(cases), opened, work):
             if found is None:
-                raise crew.RunError(f"{policy.name}, seed {seed}: {crew.DIED}")
+                raise RunError(f"{policy.name}, seed {seed}: {crew.DIED}")
             yield i, found
 
 
@@ -49,7 +50,7 @@ def _sent(numbered: tuple[int, Case]) -> Outcome:
     except Exception as error:
         if _travels(error):
             raise
-        raise crew.RunError(f"{type(error).__name__}: {error}") from error
+        raise RunError(f"{type(error).__name__}: {error}") from error
 
 
 def _travels(error: Exception) -> bool:

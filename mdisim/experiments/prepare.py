@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mdisim.engine import run
+from mdisim.errors import InputError
 from mdisim.folders import digest
 from mdisim.policies.fit import laid_out
 from mdisim.policies.policy import Policy, Recipe
@@ -25,7 +26,7 @@ AnyScenario = Scenario | World | str | os.PathLike[str]
 AnyPolicy = Policy | Recipe | str | Mapping[str, Any]
 
 
-class ExperimentError(ValueError):
+class ExperimentError(InputError):
     """An experiment that cannot be run as asked; the message says what would do."""
 
 
@@ -75,7 +76,7 @@ class Ground:
         called = getattr(recipe, "name", recipe)
         try:
             made = laid_out(recipe, setting(self.world))
-        except ValueError as error:
+        except InputError as error:
             raise ExperimentError(f"policy {called}: {error}") from error
         source = source_of(type(recipe))
         return replace(made, details={**parameters(made), "code": digest(source)[:16]}) if source else made

@@ -44,6 +44,11 @@ def settled_s(series: Sequence[Floats], duration_s: float) -> tuple[float, bool]
     return cut.drop * duration_s / BINS, cut.settled
 
 
+def unstable(label: str, verdict: str) -> str:
+    """What speaks against the numbers of a policy whose verdict is not stable."""
+    return f"{label} is {verdict}: what is measured depends on how long the run is"
+
+
 def doubts(
     series: Mapping[str, Sequence[Floats]], verdicts: Mapping[str, str], warmup_s: float, duration_s: float
 ) -> list[str]:
@@ -56,7 +61,7 @@ def doubts(
     told = []
     for label, verdict in verdicts.items():
         if verdict != "stable":
-            told.append(f"{label} is {verdict}: what is measured depends on how long the run is")
+            told.append(unstable(label, verdict))
     steady = {label: runs for label, runs in series.items() if verdicts[label] == "stable"}
     start, found = round(BINS * warmup_s / duration_s), {}
     for label, runs in steady.items():

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from math import isfinite, isnan
 from typing import Literal
 
+from mdisim.errors import InputError
 from mdisim.experiments.prepare import ExperimentError
 from mdisim.scenario.units import BANDWIDTH, DATA, RATE, TIME, parse
 from mdisim.statistics import Interval
@@ -89,7 +90,7 @@ def _number(bound: str, measure: str, written: str) -> float:
             raise ExperimentError(f"target {written!r}: {bound!r} is no number") from None
         try:
             number = parse(bound, dimension, zero=True)
-        except ValueError as error:
+        except InputError as error:
             raise ExperimentError(f"target {written!r}: {error}") from None
     if not isfinite(number):
         raise ExperimentError(f"target {written!r}: {bound!r} is not finite")

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from mdisim.errors import RunError
 from mdisim.experiments.executors import Engine
 from mdisim.experiments.prepare import ExperimentError
 from mdisim.experiments.spaces import Space
-from mdisim.experiments.sweep.crew import RunError, measured
+from mdisim.experiments.sweep.crew import measured
 from mdisim.experiments.sweep.plan import cell_of, key_of
 from mdisim.experiments.sweep.work import Stem, Task
 from mdisim.experiments.targets import Target, check_measure, targets_of

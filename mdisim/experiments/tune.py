@@ -16,10 +16,10 @@ from typing import Any
 import pandas as pd
 
 from mdisim import __version__, metrics
+from mdisim.errors import RunError
 from mdisim.experiments.executors import Where, engine, extra
 from mdisim.experiments.prepare import AnyScenario, ExperimentError, Ground, check_seeds, source_of
 from mdisim.experiments.spaces import Space, spaces_of
-from mdisim.experiments.sweep.crew import RunError
 from mdisim.experiments.sweep.store import alone, found
 from mdisim.experiments.trials import Aim, Bench, Trial, propose, study
 from mdisim.folders import AnyPath, digest, plain, write_json, write_table

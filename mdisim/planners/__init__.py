@@ -28,14 +28,8 @@ PLANNED = (
 RECIPES: dict[str, type[Recipe]] = dict(sorted({**PLAIN, **{recipe.name: recipe for recipe in PLANNED}}.items()))
 
 
-def _family(recipe: type[Recipe]) -> str:
-    """Where a named policy is at home: the planners' room it stands in, or `mesh` where it needs no planner."""
-    _, home, room, *_ = recipe.__module__.split(".")
-    return room if home == "planners" else "mesh"
-
-
 FAMILIES: dict[str, tuple[str, ...]] = {
-    one: tuple(name for name, recipe in RECIPES.items() if _family(recipe) == one)
+    one: tuple(name for name, recipe in RECIPES.items() if getattr(recipe, "family", None) == one)
     for one in ("mesh", "partitions", "tiers", "bandits")
 }
 

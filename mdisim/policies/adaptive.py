@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Interval
 
+from mdisim.errors import PolicyError
 from mdisim.policies.parameters import Meaning
 from mdisim.policies.plan import Row, row
 from mdisim.policies.policy import Policy, Setting, Signals
@@ -29,6 +30,7 @@ class Adaptive:
     """
 
     name: ClassVar[str]
+    family: ClassVar[str] = "mesh"
     early_exits: ClassVar[bool] = True
 
     exit_threshold: Annotated[
@@ -82,7 +84,7 @@ class Adaptive:
         retry_s: float = 0.02,
         optimistic: bool = False,
     ) -> Policy:
-        """Lay out the policy around these rules; a ValueError where the parameters do not fit together."""
+        """Lay out the policy around these rules; a PolicyError where the parameters do not fit together."""
         self._check(setting)
         return Policy(
             name=self.name,
@@ -108,43 +110,47 @@ class Adaptive:
         )
 
     def _check(self, setting: Setting) -> None:
-        """Refuse what would run and mean nothing; each message begins with the parameter at fault."""
+        """Refuse what would run and mean nothing."""
         self._scores(setting)
         early = self.thresholds(setting.n_exits)[:-1]
         patient = self.criterion() == SCORES["patience"]
         lowest, highest = (1.0, inf) if patient else (0.0, 1.0)
         for threshold in early:
             if not lowest <= threshold <= highest:
-                raise ValueError(
+                raise PolicyError(
                     f"exit_threshold {threshold:g} is outside {self.score}'s scores, {lowest:g} to {highest:g}"
-                    + ("; no-exit is the policy that never leaves early" if threshold > highest else "")
+                    + ("; no-exit is the policy that never leaves early" if threshold > highest else ""),
+                    "exit_threshold",
                 )
         if patient and self.adapt == "threshold":
-            raise ValueError("adapt: threshold moves thresholds by shares of one; patience counts exits")
+            raise PolicyError("adapt: threshold moves thresholds by shares of one; patience counts exits", "adapt")
         if 0.0 < self.gossip_s < TICK_S:
-            raise ValueError(f"gossip_s {self.gossip_s:g} is neither 0, always fresh, nor at least {TICK_S:g} s")
+            say = f"gossip_s {self.gossip_s:g} is neither 0, always fresh, nor at least {TICK_S:g} s"
+            raise PolicyError(say, "gossip_s")
         if self.threshold_min > self.threshold_max:
-            raise ValueError(f"threshold_min {self.threshold_min:g} is above threshold_max {self.threshold_max:g}")
+            say = f"threshold_min {self.threshold_min:g} is above threshold_max {self.threshold_max:g}"
+            raise PolicyError(say, "threshold_min")
         if self.queue_low > self.queue_high:
-            raise ValueError(f"queue_low {self.queue_low:g} is above queue_high {self.queue_high:g}")
+            raise PolicyError(f"queue_low {self.queue_low:g} is above queue_high {self.queue_high:g}", "queue_low")
 
     def criterion(self) -> Score:
         """What is compared with the thresholds."""
         return SCORES[self.score]
 
     def thresholds(self, n_exits: int) -> tuple[float, ...]:
-        """One threshold per exit, [K]; a ValueError where the parameter has another number of them."""
+        """One threshold per exit, [K]; a PolicyError where the parameter has another number of them."""
         if not isinstance(self.exit_threshold, tuple):
             return (self.exit_threshold,) * n_exits
         if len(self.exit_threshold) not in (n_exits - 1, n_exits):
-            raise ValueError(
+            raise PolicyError(
                 f"exit_threshold has {len(self.exit_threshold)} values, but the profile has {n_exits} exits: give "
-                f"one value, or {n_exits - 1} (the last exit always answers)"
+                f"one value, or {n_exits - 1} (the last exit always answers)",
+                "exit_threshold",
             )
         return (*self.exit_threshold, inf)[:n_exits]
 
     def _scores(self, setting: Setting) -> Floats:
-        """The scores of the calibration half, [n, K]; a ScoreError where it lacks what they need."""
+        """The scores of the calibration half, [n, K]; a PolicyError where it lacks what they need."""
         return scored(self.criterion(), setting.calibration, self._row(setting.n_exits).evaluated)
 
     def _row(self, n_exits: int, placement: int = FREE) -> Row:

@@ -6,16 +6,17 @@ from math import inf
 
 import numpy as np
 
+from mdisim.errors import PolicyError
 from mdisim.policies.plan import Row
 from mdisim.policies.policy import Policy, Recipe, Setting
 from mdisim.policies.views import FREE
 
 
 def laid_out(recipe: Recipe, setting: Setting) -> Policy:
-    """Build the policy of a recipe; a ValueError where that cannot be, or where it could not run."""
+    """Build the policy of a recipe; a PolicyError where that cannot be, or where it could not run."""
     made = recipe.build(setting)
     if not isinstance(made, Policy):
-        raise ValueError(f"its build returned {made!r}; a Policy would do")
+        raise PolicyError(f"its build returned {made!r}; a Policy would do")
     need_exits(made, setting.n_exits)
     if made.picks is None and 0 <= made.knobs.row < len(made.plan):  # the row that the first samples carry
         _need_way(made, made.plan[made.knobs.row], setting)
@@ -32,17 +33,17 @@ def need(recipe: Recipe, setting: Setting) -> None:
 
 
 def need_exits(policy: Policy, n_exits: int) -> None:
-    """Raise a ValueError where a row of the plan is for another number of exits."""
+    """Raise a PolicyError where a row of the plan is for another number of exits."""
     for number, row in enumerate(policy.plan):
         if len(row.heads) != n_exits:
-            raise ValueError(
+            raise PolicyError(
                 f"row {number} of the plan of {policy.name} is for {len(row.heads)} exits, but the profile has "
                 f"{n_exits}"
             )
 
 
 def _need_way(policy: Policy, row: Row, setting: Setting) -> None:
-    """Raise a ValueError where a stage is planned for a device that cannot run it, or cannot be reached."""
+    """Raise a PolicyError where a stage is planned for a device that cannot run it, or cannot be reached."""
     for source in setting.sources:
         here = source
         for stage, (device, threshold) in enumerate(zip(row.placement, row.stamped(), strict=True)):
@@ -51,12 +52,12 @@ def _need_way(policy: Policy, row: Row, setting: Setting) -> None:
             there = here if device == FREE else device
             what = f"{policy.name} plans stage {stage + 1} for"
             if not 0 <= there < len(setting.devices):
-                raise ValueError(f"{what} device {there}; there are {len(setting.devices)}, counted from 0")
+                raise PolicyError(f"{what} device {there}; there are {len(setting.devices)}, counted from 0")
             name = setting.devices[there]
             if not np.isfinite(setting.transfer_s[here, there, 0]):
-                raise ValueError(f"{what} {name}: no route from {setting.devices[here]}: add a link")
+                raise PolicyError(f"{what} {name}: no route from {setting.devices[here]}: add a link")
             if setting.holds is not None and not setting.holds[there, stage]:
-                raise ValueError(f"{what} {name}, which lacks it")
+                raise PolicyError(f"{what} {name}, which lacks it")
             if threshold == -inf:
                 break  # every sample leaves here
             here = there

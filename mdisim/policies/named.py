@@ -77,7 +77,7 @@ class MdiExit(Adaptive):
     optimistic: Annotated[bool, Meaning("raise the own copy of I_m by one after each task sent there")] = False
 
     def build(self, setting: Setting) -> Policy:
-        """Lay out Alg 1 to 4; a ValueError where tasks may get stuck."""
+        """Lay out Alg 1 to 4; a PolicyError where tasks may get stuck."""
         setting.need_neighbours(self.name, first_stays=not self.offload_first)
         return self.policy(
             setting,
@@ -154,9 +154,9 @@ class Remote(Adaptive):
     device: Annotated[str, Meaning("the device that computes")]
 
     def build(self, setting: Setting) -> Policy:
-        """Lay out the plan; a ValueError where no device has that name, or it cannot run every stage."""
-        device = setting.device(self.device)
-        setting.need_whole(self.name, (device,))
+        """Lay out the plan; a PolicyError where no device has that name, or it cannot run every stage."""
+        device = setting.device(self.device, "device")
+        setting.need_whole(self.name, (device,), "device")
         return self.policy(setting, placement=device)
 
 
@@ -221,7 +221,7 @@ class Random(Adaptive):
     from_birth: Annotated[bool, Meaning("draw for the first stage too")] = False
 
     def build(self, setting: Setting) -> Policy:
-        """Lay out the drawing rule; a ValueError where tasks may get stuck."""
+        """Lay out the drawing rule; a PolicyError where tasks may get stuck."""
         setting.need_neighbours(self.name, first_stays=not self.from_birth)
         return self.policy(setting, where=Anywhere(self.from_birth))
 

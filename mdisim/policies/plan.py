@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 
+from mdisim.errors import PolicyError
 from mdisim.policies.scores import Heads
 from mdisim.policies.views import FREE
 
@@ -28,12 +29,12 @@ class Row:
     def __post_init__(self) -> None:
         """Refuse rows that disagree in length, or a last exit that cannot answer."""
         if not len(self.thresholds) == len(self.heads) == len(self.placement) >= 1:
-            raise ValueError(
+            raise PolicyError(
                 f"a plan row needs as many thresholds ({len(self.thresholds)}) as heads ({len(self.heads)}) "
                 f"and placements ({len(self.placement)}): one per exit"
             )
         if not self.heads[-1]:
-            raise ValueError("the last exit of a plan row must be evaluated: it always answers")
+            raise PolicyError("the last exit of a plan row must be evaluated: it always answers")
 
     @cached_property
     def evaluated(self) -> Heads:

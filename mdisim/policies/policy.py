@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mdisim.errors import PolicyError
 from mdisim.policies.plan import Row
 from mdisim.policies.protocols import Admits, Learns, Memory, Picks, Sends, Turns, Where
 from mdisim.policies.scores import Answer, Floats, MaxSoftmax, Outputs, OwnExit, Score, need_score
@@ -64,8 +65,8 @@ class Policy:
     a controller. `knobs` are what every controller starts with; `memory` is what every source starts with.
     With a `sight`, a router sees what that makes of the samples in place of their features.
     With a `calibration`, scores, answers and what is logged are those of the calibrated outputs.
-    `details` are the parameters it was made with, for the record. Raises a ScoreError where the score cannot be
-    used, and a ValueError where it, or `learns`, needs to know which exits were evaluated and the plan cannot say.
+    `details` are the parameters it was made with, for the record. Raises a PolicyError where the score cannot be
+    used, and a PolicyError where it, or `learns`, needs to know which exits were evaluated and the plan cannot say.
     """
 
     name: str
@@ -93,7 +94,7 @@ class Policy:
         who = f"score {type(self.score).__name__}" if self.score.cumulative else "learns"
         unknown = [number for number, row in enumerate(self.plan) if not row.is_known]
         if unknown and (self.score.cumulative or self.learns is not None):
-            raise ValueError(
+            raise PolicyError(
                 f"{who} of {self.name} needs to know which exits are evaluated, but row {unknown[0]} of its plan "
                 "has devices without exits and leaves stages to a rule: plan a device for each early exit, or "
                 "leave no_exits_at empty"
@@ -129,15 +130,19 @@ class Setting:
     neighbours: NDArray[np.bool_] | None = None
     priorities: tuple[float, ...] = ()
 
-    def need_whole(self, policy: str, devices: Iterable[int]) -> None:
-        """Raise a ValueError where one of these devices lacks a stage that this policy would run there."""
+    def need_whole(self, policy: str, devices: Iterable[int], parameter: str = "") -> None:
+        """Raise a PolicyError where one of these devices lacks a stage that this policy would run there.
+
+        `parameter` is the policy's parameter that names the device, if one does.
+        """
         for device in devices:
             if self.holds is not None and not self.holds[device].all():
                 stage = int(np.argmin(self.holds[device])) + 1
-                raise ValueError(f"{policy} runs every stage at {self.devices[device]}, which lacks stage {stage}")
+                say = f"{policy} runs every stage at {self.devices[device]}, which lacks stage {stage}"
+                raise PolicyError(say, parameter)
 
     def need_neighbours(self, policy: str, *, first_stays: bool) -> None:
-        """Raise a ValueError where a task may come to a device at which nobody near runs its next stage.
+        """Raise a PolicyError where a task may come to a device at which nobody near runs its next stage.
 
         A task goes on where it is or at a neighbour, wherever that stage is held; with `first_stays` the first
         stage runs at the source if that holds it.
@@ -152,18 +157,19 @@ class Setting:
                 stays = first_stays and stage == 0 and holds[here, 0]
                 able = [here] if stays else np.flatnonzero(near[here] & holds[:, stage]).tolist()
                 if not able:
-                    raise ValueError(
+                    raise PolicyError(
                         f"{policy} may bring a task that needs stage {stage + 1} to {self.devices[here]}, where "
                         "neither the device nor a neighbour holds it: let one of them hold it, or add a link"
                     )
                 then.update(able)
             at = then
 
-    def device(self, name: str) -> int:
-        """The number of a device; a ValueError says which there are."""
+    def device(self, name: str, parameter: str = "") -> int:
+        """The number of a device, which a policy's `parameter` names; a PolicyError says which there are."""
         if name in self.devices:
             return self.devices.index(name)
-        raise ValueError(f"device {name!r} is not in this scenario; there are {', '.join(self.devices)}")
+        say = f"device {name!r} is not in this scenario; there are {', '.join(self.devices)}"
+        raise PolicyError(say, parameter)
 
 
 class Recipe(Protocol):

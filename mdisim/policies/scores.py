@@ -16,13 +16,11 @@ from typing import ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mdisim.errors import PolicyError
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Heads = tuple[bool, ...]
-
-
-class ScoreError(ValueError):
-    """A score that cannot be used; the message says why, and what to do."""
 
 
 class Outputs(NamedTuple):
@@ -70,12 +68,15 @@ def softmax(logits: NDArray[np.floating]) -> Floats:
 
 def _logits(outputs: Outputs, who: str) -> NDArray[np.floating]:
     if outputs.logits is None:
-        raise ScoreError(
+        raise PolicyError(
             f"score {who!r} needs logits, which this profile does not hold; use 'max-softmax', or a profile "
-            "with logits"
+            "with logits",
+            "score",
         )
     if outputs.logits.shape[-1] < 2:
-        raise ScoreError(f"score {who!r} compares classes, and this profile has only one; use 'max-softmax'")
+        raise PolicyError(
+            f"score {who!r} compares classes, and this profile has only one; use 'max-softmax'", "score"
+        )
     return outputs.logits
 
 
@@ -148,11 +149,13 @@ class Beem:
     step: float = 0.1
 
     def score(self, outputs: Outputs, heads: Heads) -> Floats:
-        """Return the sums, [n, K], from 0; a ScoreError where there are not as many weights as exits."""
+        """Return the sums, [n, K], from 0; a PolicyError where there are not as many weights as exits."""
         n, K = outputs.prediction.shape
         weights = self.weights or tuple(self.step * k for k in range(K))
         if len(weights) != K:
-            raise ScoreError(f"score 'beem' has {len(weights)} weights for {K} exits; {K}, or none, would do")
+            raise PolicyError(
+                f"score 'beem' has {len(weights)} weights for {K} exits; give {K} weights, or none", "score"
+            )
         sums = np.zeros((n, K))
         for before, k in _steps(heads):
             same = outputs.prediction[:, k] == outputs.prediction[:, before]
@@ -211,17 +214,17 @@ def counted(score: Score, heads: Heads) -> Heads:
 def scored(score: Score, outputs: Outputs, heads: Heads) -> Floats:
     """The scores where these exits [K] are evaluated, [n, K]; the columns of others mean nothing.
 
-    Raises a ScoreError where the shape is another one, or a score of an evaluated exit is not a number.
+    Raises a PolicyError where the shape is another one, or a score of an evaluated exit is not a number.
     """
     found = np.asarray(score.score(outputs, counted(score, heads)), dtype=np.float64)
     name, shape = type(score).__name__, outputs.prediction.shape
     if found.shape != shape:
-        raise ScoreError(
+        raise PolicyError(
             f"score {name} returned the shape {found.shape}; return one number per sample and exit, {shape}"
         )
     unknown = [k + 1 for k, head in enumerate(heads) if head and np.isnan(found[:, k]).any()]
     if unknown:
-        raise ScoreError(
+        raise PolicyError(
             f"score {name} is not a number for some samples at exit {unknown[0]}; return a number for every "
             "evaluated exit"
         )
@@ -229,22 +232,22 @@ def scored(score: Score, outputs: Outputs, heads: Heads) -> Floats:
 
 
 def need_score(score: object) -> None:
-    """Raise a ScoreError unless this is a `Score`: before a run, and not in the midst of it."""
+    """Raise a PolicyError unless this is a `Score`: before a run, and not in the midst of it."""
     name = type(score).__name__
     if isinstance(score, type):
-        raise ScoreError(f"score {score.__name__} is a class; give an object, such as {score.__name__}()")
+        raise PolicyError(f"score {score.__name__} is a class; give an object, such as {score.__name__}()")
     if not callable(getattr(score, "score", None)):
         known = f"; write SCORES[{score!r}]" if isinstance(score, str) and score in SCORES else ""
-        raise ScoreError(f"{score!r} is not a score: it has no method score(outputs, heads){known}")
+        raise PolicyError(f"{score!r} is not a score: it has no method score(outputs, heads){known}")
     try:
         inspect.signature(score.score).bind((), ())  # type: ignore[attr-defined]
     except TypeError:
-        raise ScoreError(
+        raise PolicyError(
             f"{name}.score does not take (outputs, heads): define score(self, outputs, heads), where heads [K] "
             "says which exits are evaluated"
         ) from None
     if not isinstance(getattr(score, "cumulative", None), bool):
-        raise ScoreError(
+        raise PolicyError(
             f"{name} does not say whether it is cumulative: add cumulative: ClassVar[bool] = True if the score of "
             "an exit depends on other exits, else False"
         )

@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mdisim.errors import InputError
+
 Array = NDArray[Any]
 
 
-class ProfileError(ValueError):
+class ProfileError(InputError):
     """A profile that cannot be used: `where` (a file or a name) and every fault found in it."""
 
     def __init__(self, where: str, faults: Sequence[str]) -> None:

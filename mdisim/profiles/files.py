@@ -23,6 +23,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from mdisim.errors import InputError
 from mdisim.files import whole
 from mdisim.profiles.checks import (
     COST_FIELDS,
@@ -60,7 +61,7 @@ def read(path: str | os.PathLike[str], *, limit_bytes: int = LIMIT_BYTES) -> Pro
     where = os.fspath(path)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # reading a device or a pipe might never end
-            raise ValueError("it is no regular file")
+            raise InputError("it is no regular file")
         with zipfile.ZipFile(path) as archive:
             arrays, text, broken = _unpack(archive, limit_bytes)
     except FileNotFoundError as error:
@@ -110,7 +111,7 @@ def _unpack(archive: zipfile.ZipFile, limit_bytes: int) -> tuple[dict[str, Array
     members = archive.infolist()
     total = sum(info.file_size for info in members)
     if total > limit_bytes:
-        raise ValueError(f"it would unpack to {total} bytes, above the limit of {limit_bytes}")
+        raise InputError(f"it would unpack to {total} bytes, above the limit of {limit_bytes}")
     arrays, text, broken = {}, None, {}
     for info in members:
         name = info.filename.removesuffix(".npy")
@@ -130,14 +131,14 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
     with archive.open(info) as member:
         version = npy.read_magic(member)
         if version not in ((1, 0), (2, 0)):
-            raise ValueError(f"its .npy version is {version}; 1.0 or 2.0 would do")
+            raise InputError(f"its .npy version is {version}; 1.0 or 2.0 would do")
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read_header(member)
         if dtype.hasobject:
-            raise ValueError("it holds pickled Python objects; plain numbers would do")
+            raise InputError("it holds pickled Python objects; plain numbers would do")
         needed, there = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
         if needed != there:
-            raise ValueError(f"its shape {shape} of {dtype} needs {needed} bytes, but there are {there}")
+            raise InputError(f"its shape {shape} of {dtype} needs {needed} bytes, but there are {there}")
         flat = np.frombuffer(member.read(), dtype=dtype)
     return flat.reshape(shape, order="F" if fortran else "C")
 

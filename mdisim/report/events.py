@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mdisim.errors import InputError
 from mdisim.files import need_folder, whole
 from mdisim.results import Run
 
@@ -27,7 +28,7 @@ SAMPLES = 1  # the process of the samples' own spans; devices follow
 THREADS = 1000  # per process; no thread has the number of a process, which viewers would take for its main one
 
 
-class EventsError(ValueError):
+class EventsError(InputError):
     """The run was made without recording events, or they cannot be written."""
 
 

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.rcsetup import cycler
 from matplotlib.ticker import EngFormatter, LogFormatter
 
+from mdisim.errors import InputError
 from mdisim.files import need_folder, whole
 from mdisim.folders import AnyPath
 
@@ -65,7 +66,7 @@ _WRITING: dict[Any, Any] = {"svg.hashsalt": "mdisim", "svg.fonttype": "path", "p
 _DATELESS: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
-class FigureError(ValueError):
+class FigureError(InputError):
     """A figure that cannot be drawn or written; the message says what would do."""
 
 

@@ -190,13 +190,14 @@ def _panels(runs: Mapping[str, Run], window_s: float) -> list[Panel]:
 
 def _link_rates(runs: Mapping[str, Run]) -> Lines:
     """The rate of each link that follows a trace, in Mbps; what several runs have in common once."""
-    found: Lines = {}
+    kept: list[tuple[str, int, pd.Series[float]]] = []
     for run in runs.values():
         for link, rows in run.rates.groupby("link", sort=False):
             rate = rows.set_index("time_s")["rate_bps"] / 1e6
-            alike = [known for name, known in found.items() if name.split(" (")[0] == link]
+            alike = [known for name, _, known in kept if name == link]
             if not any(np.isclose(rate.mean(), known.mean(), rtol=0.01) for known in alike):
-                found[f"{link} ({len(alike) + 1})" if alike else str(link)] = rate
+                kept.append((str(link), len(alike) + 1, rate))
+    found: Lines = {f"{link} ({number})" if number > 1 else link: rate for link, number, rate in kept}
     if len(found) <= MOST_LINES:
         return found
     table = pd.DataFrame(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from pathlib import Path
 
+from mdisim.errors import InputError
 from mdisim.scenario.reading import content
 
 HEADER = "time_s"
@@ -12,23 +13,23 @@ LIMIT_BYTES = 64 * 10**6
 
 
 def times_s(path: Path) -> tuple[float, ...]:
-    """Read the instants; `#` begins a comment. Raises ValueError with a message that follows the file's name."""
+    """Read the instants; `#` begins a comment. Raises InputError with a message that follows the file's name."""
     try:
         text = content(path, LIMIT_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f": cannot be read as text: {error}") from None
+        raise InputError(f": cannot be read as text: {error}") from None
     rows = [(n, line.strip()) for n, line in enumerate(text.splitlines(), 1) if line.split("#")[0].strip()]
     if not rows or rows[0][1] != HEADER:
         seen = f"{rows[0][1][:40]!r}" if rows else "nothing"
-        raise ValueError(f": the first line must be the column's name, {HEADER}, but is {seen}")
+        raise InputError(f": the first line must be the column's name, {HEADER}, but is {seen}")
     if len(rows) == 1:
-        raise ValueError(": lists no arrivals")
+        raise InputError(": lists no arrivals")
     times = [0.0]
     for number, line in rows[1:]:
         times.append(_time_s(line.split("#")[0].strip(), number))
         if times[-1] < times[-2]:
             before = f"{times[-2]:g} s" if len(times) > 2 else "the start"
-            raise ValueError(f", line {number}: {times[-1]:g} s comes before {before}; sort the times")
+            raise InputError(f", line {number}: {times[-1]:g} s comes before {before}; sort the times")
     return tuple(times[1:])
 
 
@@ -36,7 +37,7 @@ def _time_s(text: str, number: int) -> float:
     try:
         time_s = float(text)
     except ValueError:
-        raise ValueError(f", line {number}: {text[:40]!r} is not a number of seconds") from None
+        raise InputError(f", line {number}: {text[:40]!r} is not a number of seconds") from None
     if not isfinite(time_s):
-        raise ValueError(f", line {number}: {text!r} is not a finite number of seconds")
+        raise InputError(f", line {number}: {text!r} is not a finite number of seconds")
     return time_s

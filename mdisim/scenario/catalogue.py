@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from mdisim.errors import InputError
 from mdisim.scenario.nearest import hint, nearest
 
 SUFFIX = ".yaml"
@@ -25,7 +26,7 @@ def names() -> list[str]:
 def find(name_or_path: str | os.PathLike[str]) -> Path:
     """The file of a shipped scenario, or of a path; a file that is there comes first.
 
-    Raises ValueError with the nearest name where there is no such scenario, or no such file.
+    Raises InputError with the nearest name where there is no such scenario, or no such file.
     """
     text = os.fspath(name_or_path)
     path = Path(text)
@@ -35,10 +36,10 @@ def find(name_or_path: str | os.PathLike[str]) -> Path:
         if text in names():
             return folder() / f"{text}{SUFFIX}"
         if not path.is_dir():
-            raise ValueError(f"there is no scenario of this name; {hint(text, names(), 'there are')}")
+            raise InputError(f"there is no scenario of this name; {hint(text, names(), 'there are')}")
     if path.is_dir():
-        raise ValueError("is a folder; name the scenario's file in it")
+        raise InputError("is a folder; name the scenario's file in it")
     if path.exists():
-        raise ValueError("is no regular file; name a scenario's file")
+        raise InputError("is no regular file; name a scenario's file")
     near = nearest(path.stem, names())
-    raise ValueError("there is no such file" + (f"; there is a shipped scenario {near[0]!r}" if near else ""))
+    raise InputError("there is no such file" + (f"; there is a shipped scenario {near[0]!r}" if near else ""))

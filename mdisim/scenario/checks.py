@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from mdisim import profiles, world
+from mdisim.errors import InputError
 from mdisim.policies.adaptive import Adaptive
 from mdisim.policies.policy import Recipe
 from mdisim.profiles import CostTable, Profile, ProfileError
@@ -131,8 +132,8 @@ def _exits(recipe: Recipe | None, profile: Profile | None) -> list[Finding]:
         return []
     try:
         recipe.thresholds(profile.n_exits)
-    except ValueError as error:
-        return [Finding(("exit_threshold",), str(error))]
+    except InputError as error:
+        return [Finding((error.parameter,), str(error))]
     return []
 
 
@@ -301,7 +302,7 @@ def _arrivals(workload: tuple[Source, ...], folders: Folders) -> list[Finding]:
         if isinstance(source.arrivals, FromFile):
             try:
                 arrivals.times_s(folders.file(source.arrivals.path))
-            except ValueError as error:
+            except InputError as error:
                 say = f"{source.arrivals.path}{error}"
                 found.append(Finding(("workload", number, "arrivals", "path"), say))
     return found

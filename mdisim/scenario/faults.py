@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from mdisim.errors import InputError
 from mdisim.scenario.yamlio import Mark, Node, YamlError
 
 Path = tuple[str | int, ...]
@@ -26,7 +27,10 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong: where (a file's line and column from 1, or an override), the path, and what."""
+    """One thing that is wrong: where (a file's line and column from 1, or an override), the path, and what.
+
+    `override` is the `path=value` that it is about, if it is about one.
+    """
 
     origin: str
     message: str
@@ -34,6 +38,7 @@ class Fault:
     line: int | None = None
     column: int | None = None
     source: str = ""
+    override: str = ""
 
     def __str__(self) -> str:
         """The message with its place, the line itself and a caret."""
@@ -52,7 +57,7 @@ def _excerpt(source: str, column: int) -> str:
     return f"\n    {source[start : start + WIDTH].rstrip().replace(chr(9), ' ')}\n    {' ' * (column - start)}^"
 
 
-class ScenarioError(ValueError):
+class ScenarioError(InputError):
     """A scenario that cannot be used; `faults` are everything found wrong with it."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
@@ -97,7 +102,7 @@ class Document:
     def fault_at(self, mark: Mark, message: str, path: str = "") -> Fault:
         """A fault at a place of this text, or at an override."""
         if mark.origin != self.origin:
-            return Fault(mark.origin, message, path)
+            return Fault(mark.origin, message, path, override=mark.override)
         source = self.lines[mark.line] if mark.line < len(self.lines) else ""
         return Fault(mark.origin, message, path, mark.line + 1, mark.column + 1, source)
 

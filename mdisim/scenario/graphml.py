@@ -15,6 +15,7 @@ from xml.parsers.expat import ErrorString, ExpatError, ParserCreate
 
 from pydantic import ValidationError
 
+from mdisim.errors import InputError
 from mdisim.scenario.nearest import hint, listed, nearest
 from mdisim.scenario.network import Link, Pair
 from mdisim.scenario.phrases import phrases
@@ -36,7 +37,7 @@ def pairs(folders: Folders, file: str, there: Roster) -> tuple[list[Pair], list[
     """
     try:
         graph = _graph(content(folders.file(file), LIMIT_BYTES))
-    except ValueError as error:
+    except InputError as error:
         return [], [f"{file}{error}"]
     names, wrong = _devices(graph, there)
     if graph.is_multigraph():
@@ -62,17 +63,17 @@ def _graph(text: bytes) -> Any:
     try:
         parser.Parse(text, True)
     except ExpatError as error:
-        raise ValueError(f", line {error.lineno}: is not XML: {ErrorString(error.code)}") from None
+        raise InputError(f", line {error.lineno}: is not XML: {ErrorString(error.code)}") from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what is drawn, not meant
             return nx.read_graphml(BytesIO(text))
     except Exception as error:
-        raise ValueError(f": is no GraphML that networkx can read: {error}") from None
+        raise InputError(f": is no GraphML that networkx can read: {error}") from None
 
 
 def _refuse(*_: object) -> NoReturn:
-    raise ValueError(": has a document type (<!DOCTYPE ...>), which is not read here: leave it out")
+    raise InputError(": has a document type (<!DOCTYPE ...>), which is not read here: leave it out")
 
 
 def _devices(graph: Any, there: Roster) -> tuple[dict[str, str], list[str]]:

@@ -33,7 +33,7 @@ def apply(document: Document, overrides: Iterable[str]) -> Document:
     faults = []
     root = document.root
     for assignment in overrides:
-        mark = Mark(f"--set {assignment}", 0, 0)
+        mark = Mark(f"--set {assignment}", 0, 0, assignment)
         path, equals, value = assignment.partition("=")
         try:
             if not equals or not all(part.strip() for part in path.split(".")):
@@ -41,7 +41,7 @@ def apply(document: Document, overrides: Iterable[str]) -> Document:
             new = compose(value, mark.origin) if value.strip() else Node(None, mark)
             root = _put(root, path.strip().split("."), _moved(new, mark), [])
         except YamlError as fault:
-            faults.append(Fault(mark.origin, fault.message))
+            faults.append(Fault(mark.origin, fault.message, override=assignment))
     if faults:
         raise ScenarioError(faults)
     return replace(document, root=root)

@@ -1,11 +1,13 @@
-"""What pydantic found wrong, in words: one message for each error, and the nearest name for what is misspelt."""
+"""What pydantic found wrong, in words: one message for each error, and the nearest name for what is misspelt.
+
+What a value may be comes from its annotation; pydantic's own sentences are not read.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -15,13 +17,14 @@ from mdisim.scenario.faults import Finding, Path
 from mdisim.scenario.nearest import hint, nearest, one_of
 from mdisim.scenario.units import shown
 
+_TEXT = "a text"
 _EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
     "float_type": "a number",
     "finite_number": "a finite number",
-    "string_type": "a text",
+    "string_type": _TEXT,
     "bool_type": "true or false",
     "tuple_type": "a list",
     "list_type": "a list",
@@ -63,38 +66,61 @@ def phrases(model: type[BaseModel], errors: Iterable[ErrorDetails]) -> list[Find
             name = "a device's name is made of letters, digits, '-' and '_'"
             found.append(Finding(tuple(above), f"{above[-1]!r} will not do: {name}", True))
         elif error["type"] in ("union_tag_invalid", "union_tag_not_found") and isinstance(error["input"], dict):
-            found.append(Finding((*error["loc"], "kind"), phrase(error, _models_at(model, error["loc"]))))
+            found.append(Finding((*error["loc"], "kind"), phrase(error, kinds_at(model, error["loc"]))))
         elif error["type"] == "too_short" and error["input"]:
             continue  # it is not empty, but none of its items is sound
         elif error["type"] not in ("missing", "extra_forbidden"):
-            found.append(Finding(error["loc"], phrase(error, _models_at(model, error["loc"]))))
+            found.append(Finding(error["loc"], phrase(error, kinds_at(model, error["loc"]))))
     return found
 
 
-def phrase(error: ErrorDetails, models: Iterable[type[BaseModel]] = ()) -> str:
-    """Say what is wrong with one value."""
+def phrase(error: ErrorDetails, kinds: Iterable[Any] = ()) -> str:
+    """Say what is wrong with one value; `kinds` are what its annotation allows, as `kinds_at` finds them."""
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    every = list(kinds)
     if kind in _EXPECTED:
-        return expected(_EXPECTED[kind] + _example(kind, models), value)
+        return expected([wanted(error, every)], value)
     if kind in _BOUNDS:
-        name, words = _BOUNDS[kind]
-        return f"{shown(value)} is out of range: it must be {words} {context[name]:.9g}"
-    if kind in ("literal_error", "union_tag_invalid"):
+        return f"{shown(value)} is out of range: it must be {_bound(error)}"
+    if kind == "literal_error":
+        return f"{shown(value)} is not known here; {_choice(value, _choices(every))}"
+    if kind == "union_tag_invalid":
         given = context.get("tag", value)
-        names = re.findall(r"'([^']+)'", str(context.get("expected") or context.get("expected_tags")))
-        return f"{shown(given)} is not known here; {_choice(given, names)}"
+        return f"{shown(given)} is not known here; {_choice(given, _tags_of(every))}"
     if kind == "union_tag_not_found":
-        tags = sorted({tag for m in models for tag in _tags(m)})
-        return f"missing key 'kind': one of {one_of(tags)}"
+        return f"missing key 'kind': one of {one_of(sorted(_tags_of(every)))}"
     if kind == "too_short":
         return "is empty; at least one is needed"
     return error["msg"]
 
 
-def expected(wanted: str, value: object) -> str:
+def wanted(error: ErrorDetails, kinds: Iterable[Any] = ()) -> str:
+    """What a value should have been, as a noun; empty where that is no matter of one noun."""
+    kind, every = error["type"], list(kinds)
+    if kind in _EXPECTED:
+        return _EXPECTED[kind] + _example(kind, _models(every))
+    if kind in _BOUNDS:
+        return f"a number {_bound(error)}"
+    return one_of(_choices(every)) if kind == "literal_error" else ""
+
+
+def expected(nouns: Sequence[str], value: object) -> str:
     """Say that something else was expected; a number where a text is due wants quotes."""
-    quotes = isinstance(value, int | float) and wanted.startswith("a text")
-    return f"expected {wanted}, not {shown(value)}{': put it in quotes' if quotes else ''}"
+    quotes = isinstance(value, int | float) and nouns[0] == _TEXT
+    return f"expected {' or '.join(nouns)}, not {shown(value)}{': put it in quotes' if quotes else ''}"
+
+
+def _bound(error: ErrorDetails) -> str:
+    name, words = _BOUNDS[error["type"]]
+    return f"{words} {error['ctx'][name]:.9g}"
+
+
+def _choices(kinds: Iterable[Any]) -> list[str]:
+    return [str(choice) for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
+
+
+def _tags_of(kinds: Iterable[Any]) -> list[str]:
+    return [tag for model in _models(kinds) for tag in _tags(model)]
 
 
 def _choice(given: object, names: list[str]) -> str:
@@ -123,18 +149,24 @@ def _tags(model: type[BaseModel]) -> tuple[str, ...]:
     return get_args(field.annotation) if field else ()
 
 
-def _models_at(model: type[BaseModel], path: Path) -> list[type[BaseModel]]:
-    """The models that a path may lead to; the tag of a union, which pydantic puts into a path, chooses one.
+def kinds_at(root: Any, path: Path) -> list[Any]:
+    """The types that a path from an annotation may lead to, unions taken apart.
 
-    A tag is a kind, or where there are no kinds the name of the model.
+    The tag of a union, which pydantic puts into a path, chooses one of its models: a kind, or where there are no
+    kinds the name of the model. Other labels of a union's branches lead no further.
     """
-    inside: list[Any] = [model]
+    inside: list[Any] = _flat([root])
     for part in path:
         models = _models(inside)
         tagged = [m for m in models if part in _tags(m)] if len(models) > 1 else []
         called = [m for m in models if part == m.__name__]
-        inside = tagged or called or [kind for one in _flat(inside) for kind in _step(one, part)]
-    return _models(inside)
+        below = [kind for one in inside for kind in _step(one, part)]
+        inside = _flat(tagged or called or below or [kind for kind in inside if get_origin(kind) is Literal])
+    return inside
+
+
+def _models_at(model: type[BaseModel], path: Path) -> list[type[BaseModel]]:
+    return _models(kinds_at(model, path))
 
 
 def _step(kind: Any, part: str | int) -> list[Any]:

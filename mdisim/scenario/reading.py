@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
 
+from mdisim.errors import InputError
+
 
 @dataclass(frozen=True)
 class Folders:
@@ -43,19 +45,19 @@ AnyFolder = str | os.PathLike[str] | Folders
 
 
 def content(path: Path, limit_bytes: int) -> bytes:
-    """Read a file. Raises ValueError with a message that follows the file's name."""
+    """Read a file. Raises InputError with a message that follows the file's name."""
     if "\0" in str(path):
-        raise ValueError(": no file is called so")
+        raise InputError(": no file is called so")
     try:
         status = path.stat()
         if not S_ISREG(status.st_mode):  # reading a device or a pipe might never end
-            raise ValueError(": is no regular file")
+            raise InputError(": is no regular file")
         if status.st_size > limit_bytes:
-            raise ValueError(f": has {status.st_size} bytes, above the limit of {limit_bytes}")
+            raise InputError(f": has {status.st_size} bytes, above the limit of {limit_bytes}")
         return path.read_bytes()
     except FileNotFoundError:
-        raise ValueError(
+        raise InputError(
             ": there is no such file, neither in the scenario's folder nor in the current one"
         ) from None
     except OSError as error:
-        raise ValueError(f": cannot be read: {error.strerror}") from None
+        raise InputError(f": cannot be read: {error.strerror}") from None

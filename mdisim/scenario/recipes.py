@@ -17,12 +17,13 @@ from typing import Any, cast, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from mdisim.errors import InputError
 from mdisim.planners import RECIPES
 from mdisim.policies.policy import Recipe
 from mdisim.scenario.faults import Finding, Path
 from mdisim.scenario.models import Policy
 from mdisim.scenario.nearest import hint
-from mdisim.scenario.phrases import expected, phrase
+from mdisim.scenario.phrases import expected, kinds_at, phrase, wanted
 from mdisim.scenario.reading import Folders
 from mdisim.scenario.units import BANDWIDTH, DATA, TIME, Dimension, parse
 
@@ -32,7 +33,7 @@ UNITS: Mapping[str, Dimension] = {"_s": TIME, "_bytes": DATA, "_bps": BANDWIDTH}
 
 def recipe_of(policy: Policy, *, code: Folders | None) -> tuple[Recipe | None, list[Finding]]:
     """Return the recipe with its parameters set, or what is wrong with it."""
-    kind, found = _kind(policy, code)
+    kind, found = class_of(policy, code=code)
     if kind is None:
         return None, found
     known = {f.name: f for f in fields(kind) if f.init}  # type: ignore[arg-type]
@@ -53,8 +54,8 @@ def recipe_of(policy: Policy, *, code: Folders | None) -> tuple[Recipe | None, l
         return None, found
     try:
         return kind(**values), []
-    except ValueError as error:
-        return None, [Finding((), str(error))]
+    except InputError as error:
+        return None, [Finding((error.parameter,), str(error))]
 
 
 def sharing(policy: Policy, common: Policy) -> Policy:
@@ -78,7 +79,8 @@ def written(policy: Policy, recipe: Recipe) -> dict[str, Any]:
     return named | parameters | slow
 
 
-def _kind(policy: Policy, code: Folders | None) -> tuple[type[Recipe] | None, list[Finding]]:
+def class_of(policy: Policy, *, code: Folders | None) -> tuple[type[Recipe] | None, list[Finding]]:
+    """Return the class of the recipe, or what is wrong with its name or rule."""
     if policy.name is not None and policy.rule is not None:
         return None, [Finding(("rule",), "a policy has a name or a rule, not both", True)]
     if policy.rule is not None:
@@ -144,8 +146,8 @@ def _value(name: str, value: Any, hinted: Any) -> tuple[Any, list[Finding]]:
         plain = _without_unit(name, value)
         return TypeAdapter(hinted).validate_json(json.dumps(plain), strict=True), []
     except ValidationError as error:
-        return None, _in_words(name, value, error.errors(include_url=False))
-    except ValueError as error:
+        return None, _in_words(name, hinted, error.errors(include_url=False))
+    except InputError as error:
         return None, [Finding((name,), str(error))]
 
 
@@ -158,21 +160,22 @@ def _without_unit(name: str, value: Any) -> Any:
     if isinstance(value, str) and dimension is not None:
         return parse(value, dimension, zero=True)
     if dimension is BANDWIDTH and isinstance(value, int) and _slow(value):
-        raise ValueError(f"{value:g} is in bit/s; with its unit it cannot be mistaken, such as '{value:g} Mbps'")
+        raise InputError(f"{value:g} is in bit/s; with its unit it cannot be mistaken, such as '{value:g} Mbps'")
     if isinstance(value, dict):
         return {key: _without_unit(key, one) for key, one in value.items()}
     return value
 
 
-def _in_words(name: str, value: Any, errors: list[ErrorDetails]) -> list[Finding]:
+def _in_words(name: str, hinted: Any, errors: list[ErrorDetails]) -> list[Finding]:
     """One finding; of the branches of a union, the one that got furthest into the value speaks."""
     depth = max(_depth(error) for error in errors)
     deepest = [error for error in errors if _depth(error) == depth]
     path: Path = (name, *(part for part in deepest[0]["loc"] if isinstance(part, int)))
-    if len(deepest) == 1:
-        return [Finding(path, phrase(deepest[0]))]
-    wanted = dict.fromkeys(phrase(error).removeprefix("expected ").partition(", not")[0] for error in deepest)
-    return [Finding(path, expected(" or ".join(wanted), deepest[0]["input"]))]
+    kinds = [kinds_at(hinted, error["loc"]) for error in deepest]
+    nouns = [*filter(None, dict.fromkeys(map(wanted, deepest, kinds)))]
+    if len(deepest) == 1 or not nouns:
+        return [Finding(path, phrase(deepest[0], kinds[0]))]
+    return [Finding(path, expected(nouns, deepest[0]["input"]))]
 
 
 def _depth(error: ErrorDetails) -> int:

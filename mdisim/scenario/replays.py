@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mdisim import traces
+from mdisim.errors import InputError
 from mdisim.scenario.faults import Finding
 from mdisim.scenario.faults import Path as Place
 from mdisim.scenario.network import Replay
@@ -65,7 +66,7 @@ class Traces:
         """The trace as it is stated, or what is wrong with it."""
         try:
             self._given(stated.name, stated.format)
-        except ValueError as error:
+        except InputError as error:
             return None, [Finding((*path, "name"), str(error))]
         try:
             return self.use(stated, mean), []
@@ -86,11 +87,13 @@ class Traces:
         return dict(sorted(digests.items()))
 
     def _given(self, name: str, format: str | None) -> Trace:
-        """The trace as it is in its file; raises ValueError, in which the file is called as in the scenario."""
+        """The trace as it is in its file; raises InputError, in which the file is called as in the scenario."""
         if (name, format) not in self._read:
             at = self.folders.file(name) if is_path(name) else name
             try:
-                self._read[name, format] = traces.load(at, format)
-            except (ValueError, OSError) as error:  # the latter of names that no file can have
-                raise ValueError(str(error).replace(os.fspath(at), name)) from None
+                self._read[name, format] = traces.load(at, format, called=name)
+            except InputError:
+                raise
+            except (ValueError, OSError) as error:
+                raise InputError(f"{name!r}: no file can have this name") from error
         return self._read[name, format]

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mdisim.errors import InputError
 from mdisim.planners import RECIPES
 from mdisim.policies.fit import need
 from mdisim.policies.policy import Recipe
@@ -24,7 +25,7 @@ from mdisim.scenario.nearest import hint
 from mdisim.scenario.overrides import Overrides, apply, assignments
 from mdisim.scenario.phrases import phrases
 from mdisim.scenario.reading import AnyFolder, Folders
-from mdisim.scenario.recipes import recipe_of, sharing, written
+from mdisim.scenario.recipes import class_of, recipe_of, sharing, written
 from mdisim.scenario.replays import Traces
 from mdisim.scenario.roster import roster_of
 from mdisim.scenario.schema import schema
@@ -125,13 +126,15 @@ class Scenario:
         """
         if policy is None:
             return self._recipe(self.spec.policy, "policy")
-        stated = self.stated(policy) if isinstance(policy, str) else dict(policy)
-        origin = f"policy {stated.get('name') or stated.get('rule') or ''}".strip()
-        try:
-            return self._recipe(Policy.model_validate(stated), origin)
-        except ValidationError as error:
-            found = phrases(Policy, error.errors(include_url=False))
-            raise ScenarioError(_loose(origin, found)) from None
+        return self._recipe(*_read(self.stated(policy) if isinstance(policy, str) else policy))
+
+    def recipe_class(self, policy: Mapping[str, Any]) -> type[Recipe]:
+        """The class of a policy that is given by name or rule, whatever its parameters; raises ScenarioError."""
+        meant, origin = _read(policy)
+        kind, found = class_of(meant, code=self.folders if self.allow_code else None)
+        if kind is None:
+            raise ScenarioError(_loose(origin, found))
+        return kind
 
     def stated(self, name: str) -> dict[str, Any]:
         """What a name means here: a policy that the scenario states under it, or else the one so named.
@@ -165,9 +168,8 @@ class Scenario:
         for path, policy in checks.policies(dict(self.spec)):
             try:
                 need(self._recipe(policy, ""), known)
-            except ValueError as error:
-                named = str(error).split(" ", 1)[0]
-                found.setdefault(str(error), Finding((*path, named), str(error)))
+            except InputError as error:
+                found.setdefault(str(error), Finding((*path, error.parameter), str(error)))
         return list(found.values())
 
     @property
@@ -250,6 +252,15 @@ def _document(text: str, origin: str, settings: tuple[str, ...]) -> Document:
 def _from_files(plain: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The arrivals that are listed in files."""
     return [source["arrivals"] for source in plain["workload"] if "path" in source["arrivals"]]
+
+
+def _read(policy: Mapping[str, Any]) -> tuple[Policy, str]:
+    """A policy that stands in no file, and what messages call it."""
+    origin = f"policy {policy.get('name') or policy.get('rule') or ''}".strip()
+    try:
+        return Policy.model_validate(dict(policy)), origin
+    except ValidationError as error:
+        raise ScenarioError(_loose(origin, phrases(Policy, error.errors(include_url=False)))) from None
 
 
 def _loose(origin: str, found: list[Finding]) -> list[Fault]:

@@ -7,6 +7,7 @@ from inspect import signature
 from itertools import pairwise
 from typing import Any
 
+from mdisim.errors import InputError
 from mdisim.scenario.faults import Finding
 from mdisim.scenario.nearest import hint, listed, nearest, one_of
 from mdisim.scenario.network import TOPOLOGIES, Network, Pair
@@ -106,7 +107,7 @@ def _moderate(arguments: dict[str, Any]) -> None:
     for key, value in arguments.items():
         numbers = value if isinstance(value, list) else [value]
         if key != "seed" and any(isinstance(number, int) and number > MAX_DEVICES**2 for number in numbers):
-            raise ValueError(f"{key} is above {MAX_DEVICES**2}")
+            raise InputError(f"{key} is above {MAX_DEVICES**2}")
 
 
 def _generated(name: str, arguments: dict[str, Any], n: int, found: list[Finding]) -> list[Ends]:

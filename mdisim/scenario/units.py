@@ -17,6 +17,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from mdisim.errors import InputError
 from mdisim.scenario.nearest import listed, nearest, one_of
 
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
@@ -85,18 +86,18 @@ DIMENSIONS = (TIME, RATE, DATA, BANDWIDTH, POWER, ENERGY_PER_BIT)
 def parse(value: object, dimension: Dimension, *, zero: bool = False) -> float:
     """Return the SI number of a quantity in text.
 
-    Negative, infinite and undefined numbers are refused, and zero unless `zero`. Raises ValueError with a
+    Negative, infinite and undefined numbers are refused, and zero unless `zero`. Raises InputError with a
     message that says what would do.
     """
     wanted = f"{_a(dimension.name)} such as {dimension.example!r}"
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"expected {wanted}, not {shown(value)}")
+        raise InputError(f"expected {wanted}, not {shown(value)}")
     if not isinstance(value, str):
         usual = one_of(dimension.usual)
-        raise ValueError(f"{value!r} has no unit; this key needs {wanted} (units: {usual})")
+        raise InputError(f"{value!r} has no unit; this key needs {wanted} (units: {usual})")
     match = _QUANTITY.fullmatch(value)
     if not match:
-        raise ValueError(f"{value!r} is not a number with a unit; this key needs {wanted}")
+        raise InputError(f"{value!r} is not a number with a unit; this key needs {wanted}")
     number, unit = float(match[1]), match[2]
     factor = _factor(value, unit, dimension, wanted)
     number = number * factor.numerator / factor.denominator
@@ -113,24 +114,24 @@ def _factor(value: str, unit: str, dimension: Dimension, wanted: str) -> Fractio
     if unit in dimension.units:
         return dimension.units[unit]
     if not unit:
-        raise ValueError(f"{value!r} has no unit; this key needs {wanted} (units: {one_of(dimension.usual)})")
+        raise InputError(f"{value!r} has no unit; this key needs {wanted} (units: {one_of(dimension.usual)})")
     for other in DIMENSIONS:
         if unit in other.units:
-            raise ValueError(f"{value!r} is {_a(other.name)}, but this key needs {wanted}")
+            raise InputError(f"{value!r} is {_a(other.name)}, but this key needs {wanted}")
     alike = [u for u in dimension.units if u.casefold() == unit.casefold()]
     spelt = [unit.replace("b", "bit"), unit.replace("Bps", "B/s")]  # Mb may be Mbit or MB, and MBps MB/s
     near = [u for u in spelt if u in dimension.units] + alike or nearest(unit, dimension.units)
     hint = f"did you mean {listed(near, 'or')}?" if near else f"it can be {one_of(dimension.usual)}"
-    raise ValueError(f"unknown unit {unit!r} in {value!r}: this key needs {wanted}; {hint}")
+    raise InputError(f"unknown unit {unit!r} in {value!r}: this key needs {wanted}; {hint}")
 
 
 def _check_range(value: str, number: float, dimension: Dimension, zero: bool) -> None:
     if isnan(number) or not isfinite(number):
-        raise ValueError(f"{value!r} is not a finite number; this key needs {_a(dimension.name)}")
+        raise InputError(f"{value!r} is not a finite number; this key needs {_a(dimension.name)}")
     if number < 0:
-        raise ValueError(f"{value!r} is negative; {_a(dimension.name)} here must be {_floor(zero)}")
+        raise InputError(f"{value!r} is negative; {_a(dimension.name)} here must be {_floor(zero)}")
     if number == 0 and not zero:
-        raise ValueError(f"{value!r} is zero; {_a(dimension.name)} here must be {_floor(zero)}")
+        raise InputError(f"{value!r} is zero; {_a(dimension.name)} here must be {_floor(zero)}")
 
 
 def _floor(zero: bool) -> str:
@@ -192,9 +193,9 @@ class Quantity:
             number = parse(value, self.dimension, zero=self.zero)
             bound = self._passed(number)
             if bound:
-                raise ValueError(f"{value!r} is out of range: {_a(self.dimension.name)} here must be {bound}")
+                raise InputError(f"{value!r} is out of range: {_a(self.dimension.name)} here must be {bound}")
             return number
-        except ValueError as error:
+        except InputError as error:
             raise PydanticCustomError("quantity", "{why}", {"why": str(error)}) from None
 
     def _passed(self, number: float) -> str:

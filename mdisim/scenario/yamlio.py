@@ -14,6 +14,9 @@ from typing import IO, Any
 
 import yaml
 
+from mdisim.errors import InputError
+from mdisim.scenario.yaml_errors import explained
+
 LIMIT_BYTES = 1_000_000
 LIMIT_DEPTH = 30
 LIMIT_NODES = 100_000
@@ -28,37 +31,31 @@ _WORDS: dict[str, Any] = {
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
     **{sign + word: float(sign + "inf") for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")},
 }
-_PROBLEMS = {
-    "mapping values are not allowed in this context": "a second ': ' on this line, or a line indented too far: "
-    "put text that holds ': ' in quotes",
-    "did not find expected key": "the indentation does not fit the lines above",
-    "did not find expected '-' indicator": "the indentation does not fit the list above",
-    "could not find expected ':'": "the line before is not 'key: value'",
-    "did not find expected node content": "a value is missing: is a '[' or '{' left open?",
-    "found a tab character that violates indentation": "indent with spaces, not tabs",
-}
-_OPEN = {  # problems that are better pointed at where they begin than where they show
-    "did not find expected ',' or ']'": "this list lacks a ',' or its ']'",
-    "did not find expected ',' or '}'": "this mapping lacks a ',' or its '}'",
-    "found unexpected end of stream": "this text in quotes is never closed",
-}
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A place in a text: its name (a file, or `--set path=value`), line and column from 0."""
+    """A place in a text: its name (a file, or `--set path=value`), line and column from 0.
+
+    `override` is the `path=value` that put the value there, if one did.
+    """
 
     origin: str
     line: int
     column: int
+    override: str = ""
 
 
-class YamlError(ValueError):
+class YamlError(InputError):
     """A text that cannot be read as a scenario's YAML: one message, and the place if there is one."""
 
     def __init__(self, message: str, mark: Mark | None = None) -> None:
         super().__init__(message)
         self.message, self.mark = message, mark
+
+
+class _DepthError(YamlError):
+    """A text that is nested too deep."""
 
 
 @dataclass
@@ -108,18 +105,17 @@ def compose(text: str, origin: str) -> Node:
 
 
 def _unreadable(error: yaml.MarkedYAMLError, text: str, origin: str) -> YamlError:
-    """The parser's problem in plain words, where it is best looked for."""
-    problem = str(error.problem or error.context)
-    place = (error.context_mark if problem in _OPEN else None) or error.problem_mark or error.context_mark
-    if place is None:
-        return YamlError(f"not readable as YAML: {problem}")
-    said = _OPEN.get(problem) or _PROBLEMS.get(problem) or problem
-    if problem == "found character that cannot start any token":
-        line = [*text.splitlines(), ""][place.line]
-        first = line[place.column : place.column + 1]
-        no_tabs = "indent with spaces, not tabs"
-        said = no_tabs if first == "\t" else f"a value cannot begin with {first!r}: put the text in quotes"
-    return YamlError(f"not readable as YAML: {said}", Mark(origin, place.line, place.column))
+    """The parser's error in our words, or our limit on depth where a parser that reads ahead hid it."""
+    wrong = explained(error, text)
+    if error.problem_mark is not None:
+        try:
+            _Composer(origin).document(yaml.parse(text[: error.problem_mark.index], Loader=_LOADER))
+        except _DepthError as deep:
+            return deep
+        except (YamlError, yaml.YAMLError):
+            pass
+    mark = None if wrong.place is None else Mark(origin, wrong.place.line, wrong.place.column)
+    return YamlError(f"not readable as YAML: {wrong.message}", mark)
 
 
 def _code(error: yaml.reader.ReaderError) -> int:
@@ -159,7 +155,7 @@ class _Composer:
             self.anchors[event.anchor] = None
         self.depth += 1
         if self.depth > LIMIT_DEPTH:
-            raise YamlError(f"is nested more than {LIMIT_DEPTH} deep; no scenario is", mark)
+            raise _DepthError(f"is nested more than {LIMIT_DEPTH} deep; no scenario is", mark)
         if isinstance(event, yaml.ScalarEvent):
             node = Node(_scalar(event.value) if event.implicit[0] else event.value, mark)
         elif isinstance(event, yaml.SequenceStartEvent):

@@ -24,14 +24,15 @@ def read(
     bin_s: float | None = None,
     column: str | None = None,
     limit_bytes: int = LIMIT_BYTES,
+    called: str = "",
 ) -> Trace:
     """The trace in the file at `path`; the format is told from its content unless it is named (see FORMATS).
 
     `bin_s` [s] is how finely a Mahimahi file's packets are counted (0.1), `column` which bitrate of an Irish
-    log is meant (DL_bitrate). Raises a TraceError with the file, the line, what is wrong and what would do; of
-    many faults the first five and their number.
+    log is meant (DL_bitrate). Messages call the file `called`, or else by its path. Raises a TraceError with the
+    file, the line, what is wrong and what would do; of many faults the first five and their number.
     """
-    page = _page(path, limit_bytes)
+    page = _page(path, limit_bytes, called)
     name = told_apart(page) if format is None else _known(format, tuple(FORMATS))
     options = {key: value for key, value in {"bin_s": bin_s, "column": column}.items() if value is not None}
     for key in options:
@@ -78,9 +79,9 @@ def _known(format: str, names: tuple[str, ...]) -> str:
     raise TraceError(f"no {what} {format!r}; there are {', '.join(names)}")
 
 
-def _page(path: AnyPath, limit_bytes: int) -> Page:
+def _page(path: AnyPath, limit_bytes: int, called: str = "") -> Page:
     """The file's text; what is too large, no file or no text is refused before more than that is read."""
-    where = os.fspath(path)
+    where = called or os.fspath(path)
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):  # reading a device or a pipe might never end

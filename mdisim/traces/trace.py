@@ -18,12 +18,14 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from mdisim.errors import InputError
+
 Floats = NDArray[np.float64]
 End = Literal["loop", "hold", "stop"]
 ENDS: tuple[str, ...] = get_args(End)
 
 
-class TraceError(ValueError):
+class TraceError(InputError):
     """A trace that cannot be: the message says what is wrong and what would do."""
 
 

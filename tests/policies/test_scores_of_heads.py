@@ -15,8 +15,9 @@ from worlds import drawn, line
 from mdisim import bounds
 from mdisim.engine import run
 from mdisim.engine.lookup import Tables
+from mdisim.errors import PolicyError
 from mdisim.policies import ANSWERS, CONTINUE, FREE, SCORES, Ddi, Outputs, Place, Policy, Row, row
-from mdisim.policies.scores import Beem, Heads, ScoreError, need_score, scored
+from mdisim.policies.scores import Beem, Heads, need_score, scored
 from mdisim.world import Arrivals, World, setting
 
 N, K = 400, 5
@@ -279,9 +280,9 @@ class Wrong:
     ],
 )
 def test_a_score_of_another_form_is_refused_when_the_policy_is_made(score: Any, say: str) -> None:
-    with pytest.raises(ScoreError, match=say):
+    with pytest.raises(PolicyError, match=say):
         Policy("mine", (row(K, 0.5),), score=score)
-    with pytest.raises(ScoreError, match=say):
+    with pytest.raises(PolicyError, match=say):
         need_score(score)
 
 
@@ -293,12 +294,12 @@ def test_a_score_of_another_form_is_refused_when_the_policy_is_made(score: Any, 
     ],
 )
 def test_scores_of_another_shape_or_without_a_number_end_the_run_before_it_begins(score: Any, say: str) -> None:
-    with pytest.raises(ScoreError, match=say):
+    with pytest.raises(PolicyError, match=say):
         run(world(), Policy("mine", (row(K, 0.5),), score=score), 1)
 
 
 @pytest.mark.parametrize("name", ["certainty", "margin"])
 def test_scores_that_compare_classes_need_two(name: str) -> None:
     alone = Outputs(np.zeros((3, K, 1)), np.ones((3, K)), np.zeros((3, K), dtype=int), np.zeros(3, dtype=int))
-    with pytest.raises(ScoreError, match=f"'{name}' compares classes, and this profile has only one"):
+    with pytest.raises(PolicyError, match=f"'{name}' compares classes, and this profile has only one"):
         scored(SCORES[name], alone, (True,) * K)

@@ -27,7 +27,7 @@ def test_a_trace_is_read_once(monkeypatch):
 
     read = []
     load = traces.load
-    monkeypatch.setattr(traces, "load", lambda *given: read.append(given) or load(*given))
+    monkeypatch.setattr(traces, "load", lambda *given, **more: read.append(given) or load(*given, **more))
     scenario = Scenario.load("lte-replay")
     first, again = scenario.build(), scenario.build()
     assert first.links[0].rate is again.links[0].rate

@@ -1,5 +1,7 @@
 """Trees, tiers and graphs from files: exactly which links there are, and what they are like."""
 
+import errno
+import os
 import tracemalloc
 
 import pytest
@@ -207,7 +209,7 @@ def test_the_digest_is_of_what_the_graph_means(drawn):
         (("3 Mbps", "3 mbps"), "edge from 'worker-2' to 'worker-1': rate: unknown unit 'mbps'"),
         (("0.01", "1.01"), "from 'source' to 'worker-1': loss: 1.01 is out of range: it must be at most 0.99"),
         (("0.01", "little"),
-         "net.graphml: is no GraphML that networkx can read: could not convert string to float"),
+         "net.graphml: is no GraphML that networkx can read"),
         (('"weight"', '"latncy"'), "net.graphml: unknown attribute 'latncy' of an edge; did you mean 'latency'?"),
         (('"weight" attr.type="int"', '"trace" attr.type="string"'),
          "trace: expected a mapping such as {name: lte"),
@@ -220,8 +222,8 @@ def test_the_digest_is_of_what_the_graph_means(drawn):
         (("</graph>", '<edge source="source" target="worker-1"/></graph>'),
          "net.graphml: two edges join the same nodes"),
         (('key="r"', 'key="rr"'),
-         "net.graphml: is no GraphML that networkx can read: Bad GraphML data: no key rr"),
-        (("</graph>", '<hyperedge/></graph>'), "doesn't support hyperedges"),
+         "net.graphml: is no GraphML that networkx can read"),
+        (("</graph>", '<hyperedge/></graph>'), "net.graphml: is no GraphML that networkx can read"),
     ],
 )  # fmt: skip
 def test_graphs_that_cannot_be(drawn, change, said):
@@ -243,7 +245,7 @@ def test_files_that_are_no_graphs(drawn, scenario, tmp_path, monkeypatch):
         in said("nope")
     )
     assert "no file is called so" in said('"net\\0.graphml"')
-    assert "cannot be read: File name too long" in said(300 * "x")
+    assert f"cannot be read: {os.strerror(errno.ENAMETOOLONG)}" in said(300 * "x")
     assert "network.file: .: is no regular file" in said(".")
     monkeypatch.setattr(files, "LIMIT_BYTES", 80)
     assert "net.graphml: has 868 bytes, above the limit of 80" in said()

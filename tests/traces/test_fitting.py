@@ -149,7 +149,7 @@ def test_a_file_that_is_no_preset_is_told(text, says, tmp_path):
 
 
 def test_a_missing_file_and_an_unknown_name_are_told(tmp_path):
-    with pytest.raises(TraceError, match="cannot be read: No such file"):
+    with pytest.raises(TraceError, match=r"none\.toml: cannot be read: "):
         preset(tmp_path / "none.toml")
     with pytest.raises(TraceError, match=r"no preset 'lte-drive'; did you mean 'lte-driving'\?"):
         preset("lte-drive")

@@ -113,7 +113,7 @@ def test_traces_are_drawn_on_demand(folder, capsys, monkeypatch):
     ("arguments", "reason"),
     [
         (("stats", "none.csv"), "none.csv: no such file"),
-        (("stats",), "Missing argument"),
+        (("stats",), "FILE..."),
         (("stats", "some.csv", "--format", "csv"), "no format 'csv'; there are mdisim"),
         (("stats", "some.csv", "--step", "1e-300"), "a longer step would do"),
         (("convert", "some.csv", "out", "--to", "irish5g"), "no format to write 'irish5g'"),

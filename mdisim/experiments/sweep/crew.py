@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, TypeVar
 
+from mdisim.errors import RunError
 from mdisim.experiments.executors import Engine
 from mdisim.experiments.sweep.work import FAILED, Outcome, Task, perform
 
@@ -21,10 +22,6 @@ GIVEN_UP = Outcome(FAILED, {}, DIED)
 Perform = Callable[[Task], Outcome]
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class RunError(RuntimeError):
-    """A run that failed where its measures are needed to go on."""
 
 
 def outcomes(tasks: Iterable[T], engine: Engine, work: Callable[[T], R]) -> Iterator[tuple[T, R | None]]:

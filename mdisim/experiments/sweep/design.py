@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mdisim.errors import InputError
 from mdisim.experiments.prepare import ExperimentError
 from mdisim.scenario.units import DIMENSIONS, Dimension, parse, text
 from mdisim.scenario.yamlio import YamlError, compose
@@ -155,7 +156,7 @@ def dimension_of(values: Iterable[Any]) -> Dimension | None:
 def _fits(value: Any, dimension: Dimension) -> bool:
     try:
         parse(value, dimension, zero=True)
-    except ValueError:
+    except InputError:
         return False
     return True
 

@@ -19,10 +19,9 @@ from mdisim.experiments.prepare import ExperimentError, Ground, check_seeds, sou
 from mdisim.experiments.sweep.design import Design, Point, column, unit_of
 from mdisim.experiments.sweep.work import Cell, Place, Stem, Task
 from mdisim.folders import digest, plain
-from mdisim.planners import RECIPES
 from mdisim.policies.policy import Policy, Recipe
 from mdisim.scenario import Scenario, ScenarioError
-from mdisim.scenario.faults import Document
+from mdisim.scenario.faults import Document, Fault
 from mdisim.scenario.models import Policy as Stated
 from mdisim.scenario.overrides import apply, assignments
 from mdisim.scenario.yamlio import compose
@@ -83,7 +82,7 @@ def lay_out(
     tasks: dict[str, Task] = {}
     for number, point in enumerate(points):
         cells, found = _cells(scenario, point, named, known_good=number > 0)
-        faults += [_of_the_design(fault, design) for fault in found]
+        faults += [str(_of_the_design(fault, design)) for fault in found]
         for label, cell in cells:
             for seed in seeds:
                 key = key_of(cell, seed)
@@ -130,12 +129,14 @@ def _refuse(faults: Iterable[str]) -> None:
         raise ExperimentError("\n".join([*every[:MOST_FAULTS], *more]))
 
 
-def _of_the_design(fault: str, design: Design) -> str:
+def _of_the_design(fault: Fault | str, design: Design) -> Fault | str:
     """The same fault, told of the option that it comes from."""
-    for option in ("grid", "zip", "random", "latin"):
-        for path in getattr(design, option):
-            if fault.startswith(f"--set {path}="):
-                return f"--{option} {fault.removeprefix('--set ')}"
+    if isinstance(fault, Fault) and fault.override:
+        path = fault.override.partition("=")[0].strip()
+        option = next(
+            (name for name in ("grid", "zip", "random", "latin") if path in getattr(design, name)), "set"
+        )
+        return replace(fault, origin=f"--{option} {fault.override}")
     return fault
 
 
@@ -168,17 +169,18 @@ def _label(given: AnyRecipe) -> str:
 
 def _cells(
     scenario: Scenario, point: Point, named: Mapping[str, AnyRecipe] | None, *, known_good: bool
-) -> tuple[list[tuple[str, Cell]], list[str]]:
+) -> tuple[list[tuple[str, Cell]], list[Fault | str]]:
     """The cells of a point by label, or what is wrong with it."""
     own = {path: value for path, value in point.items() if named is not None and path.startswith("policy.")}
     try:
         grown = scenario.with_overrides({path: value for path, value in point.items() if path not in own})
     except ScenarioError as error:
-        return [], [str(fault) for fault in error.faults]
+        return [], [*error.faults]
     stem = stem_of(scenario, grown)
     if named is None:
         return [(grown.spec.policy.called, cell_of(grown, grown.recipe(), stem))], []
-    cells, faults, unused = [], [], set(own)
+    cells, unused = [], set(own)
+    faults: list[Fault | str] = []
     for label, given in named.items():
         try:
             recipe, used = _recipe(grown, given, own)
@@ -187,7 +189,7 @@ def _cells(
                 Ground(grown.build(), grown).policy(recipe)
             cells.append((label, cell_of(grown, recipe, stem)))
         except ScenarioError as error:
-            faults += [str(fault) for fault in error.faults]
+            faults += error.faults
             unused.clear()
         except ExperimentError as error:
             faults.append(str(error))
@@ -211,24 +213,15 @@ def _recipe(scenario: Scenario, given: AnyRecipe, own: Point) -> tuple[Recipe, s
         return given, set()
     stated = scenario.stated(given) if isinstance(given, str) else dict(given)
     known = _parameters(scenario, stated)
-    used = {path: value for path, value in own.items() if known is None or path.split(".")[1] in known}
+    used = {path: value for path, value in own.items() if path.split(".")[1] in known}
     document = Document("policy", compose(json.dumps({"policy": stated}), "policy"))
     stated = apply(document, assignments(used)).root.data()["policy"]
     return scenario.recipe(stated), set(used)
 
 
-def _parameters(scenario: Scenario, stated: Mapping[str, Any]) -> set[str] | None:
-    """The names of a policy's parameters; None where that cannot be known before it has them."""
-    kind = RECIPES.get(str(stated.get("name")))
-    try:
-        kind = kind or type(scenario.recipe(stated))
-    except ScenarioError as error:
-        if "rule" not in stated:  # an unknown name
-            raise
-        if "missing key" not in str(error):
-            raise
-        return None
-    return {f.name for f in fields(kind)}  # type: ignore[arg-type]
+def _parameters(scenario: Scenario, stated: Mapping[str, Any]) -> set[str]:
+    """The names of a policy's parameters; a ScenarioError where there is no such policy."""
+    return {f.name for f in fields(scenario.recipe_class(stated))}  # type: ignore[arg-type]
 
 
 def _code(recipe: Recipe) -> str:

@@ -37,6 +37,7 @@ class Offloading:
     """What bandits of two tiers have in common: the first layers on a device, the rest in the cloud."""
 
     name: ClassVar[str]
+    family: ClassVar[str] = "bandits"
 
     cloud: Annotated[str, Meaning("the device that computes the rest")] = "cloud"
     forward: Annotated[Forward, Meaning(FORWARD)] = "hidden"
@@ -45,10 +46,11 @@ class Offloading:
 
     def chain(self, setting: Setting, layers: int, device: str = "") -> Chain:
         """So many stages on the device, the source if it has no name; a TierError where that cannot be."""
-        cloud, K = setting.device(self.cloud), setting.n_exits
-        at = (FREE,) if not device else (FREE, setting.device(device))
+        cloud, K = setting.device(self.cloud, "cloud"), setting.n_exits
+        at = (FREE,) if not device else (FREE, setting.device(device, "device"))
         if cloud in (*setting.sources, *at):
-            raise TierError(f"{self.name}: the cloud, {self.cloud!r}, computes the first layers; another would do")
+            say = f"{self.name}: the cloud, {self.cloud!r}, computes the first layers; another would do"
+            raise TierError(say, "cloud")
         chain = Chain((*at, cloud), (*(0,) * (len(at) - 1), layers, K))
         need_chain(self.name, setting, chain, self.forward)
         return chain
@@ -119,7 +121,8 @@ class SplitEe(Offloading):
         arms = K if self.deepest is None else self.deepest
         if not 2 <= arms <= K:
             would_do = f"deepest from 2 to {K}" if K > 1 else "a profile of 2 exits or more"
-            raise TierError(f"{self.name}: {arms} of {K} exits are no choice of splits; {would_do} would do")
+            say = f"{self.name}: {arms} of {K} exits are no choice of splits; {would_do} would do"
+            raise TierError(say, "deepest")
         chains = [self.chain(setting, arm + 1) for arm in range(arms)]
         alphas = [-inf if arm == K - 1 else self.alpha for arm in range(arms)]
         plan = [
@@ -204,7 +207,8 @@ class OneExit(Offloading):
         """Lay out an arm per threshold; a TierError where the devices or the network do not allow it."""
         at = exit_of(self.name, setting, self.exit, 4)
         if len(self.thresholds) < 2:
-            raise TierError(f"{self.name}: {len(self.thresholds)} thresholds are no choice; two or more would do")
+            say = f"{self.name}: {len(self.thresholds)} thresholds are no choice; two or more would do"
+            raise TierError(say, "thresholds")
         chain = self.chain(setting, at + 1, self.device)
         return self.laid_out(
             setting,
@@ -223,7 +227,7 @@ def exit_of(name: str, setting: Setting, wanted: int | None, part: int) -> int:
     at = -(-K // part) if wanted is None else wanted
     if not 1 <= at < K:
         would_do = f"1 to {K - 1}" if K > 1 else "a profile of 2 exits or more"
-        raise TierError(f"{name}: exit {at} is no early exit of {K}; {would_do} would do")
+        raise TierError(f"{name}: exit {at} is no early exit of {K}; {would_do} would do", "exit")
     return at - 1
 
 

@@ -74,7 +74,7 @@ class QueueAware(QueueBandit):
         """Lay out an arm per threshold and queue length; a TierError where the devices do not allow it."""
         at, arms = exit_of(self.name, setting, self.exit, 3), len(self.thresholds)
         if arms < 2:
-            raise TierError(f"{self.name}: {arms} thresholds are no choice; two or more would do")
+            raise TierError(f"{self.name}: {arms} thresholds are no choice; two or more would do", "thresholds")
         rows = list(self.thresholds) * self.queue_max
         slope, base = self.queue_price / self.queue_max, self.price_per_s * self.slow_s
         gains = QueueGains(at, tuple(rows), self.queue_max, self.exit_price, slope, base, shared=self.shared)
@@ -114,7 +114,8 @@ class QueueLinear(QueueBandit):
         """Lay out a row per pair and queue length; a TierError where the devices do not allow it."""
         at, pairs = exit_of(self.name, setting, self.exit, 3), self.pairs()
         if len(pairs) < 2:
-            raise TierError(f"{self.name}: grid {self.grid:g} leaves {len(pairs)} pairs; a finer one would do")
+            say = f"{self.name}: grid {self.grid:g} leaves {len(pairs)} pairs; a finer one would do"
+            raise TierError(say, "grid")
         rows = [slope * queue + least for queue in range(1, self.queue_max + 1) for slope, least in pairs]
         gains = QueueGains(
             at, tuple(rows), self.queue_max, 0.0, self.mu, -self.kappa, shortest=1.0, positive=True, common=True

@@ -32,6 +32,8 @@ Price = Annotated[float, Ge(0)]
 class TierBandit(Chained):
     """What bandits of three tiers have in common."""
 
+    family: ClassVar[str] = "bandits"
+
     def laid_out(self, setting: Setting, plan: list[Row], picks: UpperConfidence, learns: Learns) -> Policy:
         """The policy of these rows."""
         _, chain = self.chain(setting)
@@ -82,7 +84,8 @@ class CeeBert2(TierBandit):
         K, (mobile, edge) = setting.n_exits, (prefixes.exits[MOBILE], prefixes.exits[EDGE])
         pairs = list(product(self.thresholds, repeat=2))
         if len(pairs) < 2:
-            raise TierError(f"{self.name}: {len(self.thresholds)} thresholds are no choice; two or more would do")
+            say = f"{self.name}: {len(self.thresholds)} thresholds are no choice; two or more would do"
+            raise TierError(say, "thresholds")
         heads = [k in (mobile, edge, K - 1) for k in range(K)]
         plan = []
         for alpha, beta in pairs:

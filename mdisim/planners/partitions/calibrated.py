@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt, Interval, Le
 from numpy.random import Generator
 
+from mdisim.errors import PolicyError
 from mdisim.planners.partitions.partition import PartitionError
 from mdisim.planners.tiers.chains import Chain, need_chain
 from mdisim.policies.parameters import Meaning
@@ -120,6 +121,7 @@ class CalibratedPartition:
     """
 
     name: ClassVar[str] = "calibrated-partition"
+    family: ClassVar[str] = "partitions"
 
     cloud: Annotated[str, Meaning("the device that finishes what no exit was sure of")]
     device: Annotated[str, Meaning("the device with the exits; the source if left empty")] = ""
@@ -150,11 +152,11 @@ class CalibratedPartition:
     ] = "feature"
 
     def build(self, setting: Setting) -> Policy:
-        """Fit and lay out; a ValueError where names, cut or samples do not allow it."""
+        """Fit and lay out; a PolicyError where names, cut or samples do not allow it."""
         K = setting.n_exits
         cut = self._cut(K)
-        cloud = setting.device(self.cloud)
-        device = setting.device(self.device) if self.device else FREE
+        cloud = setting.device(self.cloud, "cloud")
+        device = setting.device(self.device, "device") if self.device else FREE
         self._need_tiers(setting, cut, device, cloud)
         heads = (*(k for k in range(min(cut, K - 1)) if k + 1 not in self.skip), K - 1)
         exits, threshold = self._planned(setting.calibration, heads)
@@ -174,16 +176,17 @@ class CalibratedPartition:
     def _cut(self, K: int) -> int:
         cut = K - 1 if self.cut is None else self.cut
         if cut > K:
-            raise ValueError(f"cut {cut} is beyond the last of {K} stages; 0 to {K} would do")
+            raise PolicyError(f"cut {cut} is beyond the last of {K} stages; 0 to {K} would do", "cut")
         strangers = [k for k in self.skip if not 1 <= k <= min(cut, K - 1)]
         if strangers:
-            raise ValueError(
-                f"skip {strangers[0]} is no early exit on the device, which has 1 to {min(cut, K - 1)}"
+            raise PolicyError(
+                f"skip {strangers[0]} is no early exit on the device, which has 1 to {min(cut, K - 1)}",
+                "skip",
             )
         return cut
 
     def _need_tiers(self, setting: Setting, cut: int, device: int, cloud: int) -> None:
-        """Raise a ValueError where a device cannot be reached or lacks a stage, or both are one."""
+        """Raise a PolicyError where a device cannot be reached or lacks a stage, or both are one."""
         before = setting.sources if device == FREE else (device,)
         if cut > 0 and cloud in before:
             raise PartitionError(

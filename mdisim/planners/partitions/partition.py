@@ -16,6 +16,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mdisim.errors import PolicyError
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -25,7 +27,7 @@ UPLINKS_BPS: Mapping[str, float] = MappingProxyType(
 )  # their averages
 
 
-class PartitionError(ValueError):
+class PartitionError(PolicyError):
     """A chain that cannot be, or cannot be cut; the message says what would do."""
 
 

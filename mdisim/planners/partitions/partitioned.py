@@ -35,6 +35,7 @@ class Partitioned:
     """What both have in common."""
 
     name: ClassVar[str]
+    family: ClassVar[str] = "partitions"
 
     cloud: Annotated[str, Meaning("the device that runs what comes after the cut, without early exits")]
     score: Annotated[
@@ -44,12 +45,12 @@ class Partitioned:
     skip: Annotated[tuple[int, ...], Meaning("early exits that are not evaluated, counted from 1")] = ()
 
     def tiers(self, setting: Setting, device: str = "") -> Tiers:
-        """Who runs what; a ValueError where the cloud is also the device, or no way leads there."""
-        cloud = setting.device(self.cloud)
-        devices = (setting.device(device),) if device else setting.sources
+        """Who runs what; a PolicyError where the cloud is also the device, or no way leads there."""
+        cloud = setting.device(self.cloud, "cloud")
+        devices = (setting.device(device, "device"),) if device else setting.sources
         if cloud in devices:
             raise PartitionError(
-                f"cloud {self.cloud!r} is the device before the cut, too; another device would do"
+                f"cloud {self.cloud!r} is the device before the cut, too; another device would do", "cloud"
             )
         ways = [(a, cloud) for a in (*devices, *setting.sources)]
         ways += [(a, b) for a in setting.sources for b in devices if device]
@@ -61,7 +62,7 @@ class Partitioned:
         return Tiers(devices, cloud, devices[0] if device else FREE)
 
     def scores(self, setting: Setting) -> Floats:
-        """The scores of the calibration half, [n, K]; a ValueError where it is empty or lacks what they need."""
+        """The scores of the calibration half, [n, K]; a PolicyError where it is empty or lacks what they need."""
         if not len(setting.calibration.label):
             raise PartitionError(f"{self.name} learns from a calibration half; a profile that has one would do")
         return scored(SCORES[self.score], setting.calibration, (True,) * setting.n_exits)
@@ -72,16 +73,18 @@ class Partitioned:
         if len(early) not in (n_exits - 1, n_exits):
             raise PartitionError(
                 f"{called} has {len(early)} values, but the profile has {n_exits} exits: give one value, or "
-                f"{n_exits - 1} (the last exit always answers)"
+                f"{n_exits - 1} (the last exit always answers)",
+                called,
             )
         for one in early[: n_exits - 1]:
             if not 0.0 <= one <= 1.0:
                 raise PartitionError(
-                    f"{called} {one:g} is outside the scores, 0 to 1; to leave exits out, name them in skip"
+                    f"{called} {one:g} is outside the scores, 0 to 1; to leave exits out, name them in skip",
+                    called,
                 )
         for number in self.skip:
             if not 1 <= number < n_exits:
-                raise PartitionError(f"skip names exit {number}; early exits are 1 to {n_exits - 1}")
+                raise PartitionError(f"skip names exit {number}; early exits are 1 to {n_exits - 1}", "skip")
         return (*(inf if k + 1 in self.skip else early[k] for k in range(n_exits - 1)), inf)
 
 
@@ -174,7 +177,7 @@ class BranchyNetPartition(Partitioned):
     ] = 0.8
 
     def build(self, setting: Setting) -> Policy:
-        """Lay out a plan of one row; a ValueError where no cut leaves every stage where it may run."""
+        """Lay out a plan of one row; a PolicyError where no cut leaves every stage where it may run."""
         tiers = self.tiers(setting, self.device)
         wanted = self.wanted(setting.n_exits, self.exit_threshold, "exit_threshold")
         chain = chain_of(setting, tiers, self.scores(setting), wanted)

@@ -156,10 +156,11 @@ class Popex(Partitioned):
 
     def _check(self) -> None:
         if not self.exit_thresholds:
-            raise PartitionError("exit_thresholds is empty; one or more thresholds would do")
+            raise PartitionError("exit_thresholds is empty; one or more thresholds would do", "exit_thresholds")
         if self.rate_low_bps >= self.rate_high_bps:
             raise PartitionError(
-                f"rate_low_bps {self.rate_low_bps:g} is not below rate_high_bps {self.rate_high_bps:g}"
+                f"rate_low_bps {self.rate_low_bps:g} is not below rate_high_bps {self.rate_high_bps:g}",
+                "rate_low_bps",
             )
 
     def _rule(

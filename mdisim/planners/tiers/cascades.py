@@ -9,6 +9,7 @@ search is ours.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, nan
@@ -73,16 +74,16 @@ class Cascading(Chained):
         """Whether anything is left to the calibration half."""
         return True
 
+    @abstractmethod
     def criterion(self, setting: Setting) -> Score:
         """What is compared with the thresholds."""
-        raise NotImplementedError
 
     def heads(self, setting: Setting) -> Heads:
         """Which exits are evaluated, [K]."""
         return (True,) * setting.n_exits
 
     def scores(self, setting: Setting) -> Floats:
-        """The scores of the calibration half, [n, K]; a ScoreError where it lacks what they need."""
+        """The scores of the calibration half, [n, K]; a PolicyError where it lacks what they need."""
         return scored(self.criterion(setting), setting.calibration, self.heads(setting))
 
     def budget(self) -> Budget:
@@ -171,7 +172,7 @@ class Cascade(Cascading):
         return self.alpha is None or self.beta is None
 
     def build(self, setting: Setting) -> Policy:
-        """Plan what is left out, and lay out; a ValueError where the tiers or the profile do not allow it."""
+        """Plan what is left out, and lay out; a PolicyError where the tiers or the profile do not allow it."""
         self.need(setting)
         asked = self._asked(setting)
         chosen: Planned | tuple[float, ...]

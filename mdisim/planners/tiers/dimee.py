@@ -147,13 +147,16 @@ class Dimee(Pooled):
         }
         several = [name for name, is_asked in asked.items() if is_asked]
         if len(several) > 1:
-            raise TierError(f"{self.name}: {' and '.join(several)} do not go together; one of them would do")
+            say = f"{self.name}: {' and '.join(several)} do not go together; one of them would do"
+            raise TierError(say, several[0])
         if self.refresh is not None and self.router != "centroid":
-            raise TierError(f"{self.name}: refresh moves class means; router centroid would do, not {self.router}")
+            say = f"{self.name}: refresh moves class means; router centroid would do, not {self.router}"
+            raise TierError(say, "router")
         if self.refresh is not None and self.require_correct:
             raise TierError(
                 f"{self.name}: refresh has no labels and cannot tell which exits are right; it goes without "
-                "require_correct"
+                "require_correct",
+                "require_correct",
             )
 
     def _features(self, setting: Setting) -> Floats:
@@ -169,7 +172,8 @@ class Dimee(Pooled):
         if (chances < 0.0).any() or not np.allclose(chances.sum(axis=1), 1.0):
             raise TierError(
                 f"{self.name}: confusion has rows that are no chances of three tiers; numbers from 0 that add up "
-                "to 1 in each row would do"
+                "to 1 in each row would do",
+                "confusion",
             )
         return chances
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 import numpy as np
 from annotated_types import Ge
 
+from mdisim.errors import PolicyError
 from mdisim.policies.parameters import Meaning
 from mdisim.policies.plan import Row
 from mdisim.policies.policy import Setting
@@ -24,7 +25,7 @@ MOBILE, EDGE, CLOUD = 0, 1, 2
 TIERS = ("mobile", "edge", "cloud")
 
 
-class TierError(ValueError):
+class TierError(PolicyError):
     """The tiers do not fit the scenario or the network; the message says what would do."""
 
 
@@ -40,6 +41,7 @@ class Tiered:
     """What all policies of three tiers have in common. The mobile is the source, whichever that is."""
 
     name: ClassVar[str]
+    family: ClassVar[str] = "tiers"
 
     edge: Annotated[str, Meaning("the device of the middle tier")] = "edge"
     cloud: Annotated[str, Meaning("the device of the last tier")] = "cloud"
@@ -58,11 +60,13 @@ class Tiered:
             would_do = f"1 <= mobile_exit < edge_exit < {K}" if K > 2 else "a profile of 3 exits or more"
             raise TierError(
                 f"{self.name}: mobile_exit {mobile} and edge_exit {edge} do not nest in {K} exits; "
-                f"{would_do} would do"
+                f"{would_do} would do",
+                "mobile_exit" if self.mobile_exit else "edge_exit",
             )
-        devices = (setting.device(self.edge), setting.device(self.cloud))
+        devices = (setting.device(self.edge, "edge"), setting.device(self.cloud, "cloud"))
         if len({*devices, *setting.sources}) < 2 + len(set(setting.sources)):
-            raise TierError(f"{self.name}: edge {self.edge!r}, cloud {self.cloud!r} and the sources must differ")
+            say = f"{self.name}: edge {self.edge!r}, cloud {self.cloud!r} and the sources must differ"
+            raise TierError(say, "cloud" if devices[1] in (devices[0], *setting.sources) else "edge")
         for source in setting.sources:
             for device in devices:
                 if not np.isfinite(setting.transfer_s[source, device, 0]):

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mdisim.errors import InputError
 
-class BuildError(ValueError):
+
+class BuildError(InputError):
     """A profile cannot be built; the message says what is wrong, where, and what would do."""
 
 

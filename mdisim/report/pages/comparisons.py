@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from mdisim.experiments.comparison import MEASURES, Comparison
+from mdisim.experiments.steadiness import unstable
 from mdisim.experiments.written import lines, meaning
 from mdisim.report.forests import differences
 from mdisim.report.frontiers import FRONTIERS, frontier
@@ -59,12 +60,9 @@ def _facts(comparison: Comparison) -> Facts:
 
 def _warnings(comparison: Comparison) -> list[str]:
     """What the comparison says itself, and what is plain from its rows."""
-    told = [f"{warning}." for warning in comparison.warnings]
-    for label, verdict in _verdicts(comparison).items():
-        said = f"{label} is {verdict}"
-        if verdict != "stable" and not any(warning.startswith(said) for warning in told):
-            told.append(f"{said}: what is measured depends on how long the run is.")
-    return [*told, *told_seeds(len(comparison.seeds))]
+    plain = [unstable(label, verdict) for label, verdict in _verdicts(comparison).items() if verdict != "stable"]
+    every = dict.fromkeys([*comparison.warnings, *plain])  # a comparison that was run has them already
+    return [*(f"{warning}." for warning in every), *told_seeds(len(comparison.seeds))]
 
 
 def _tables(comparison: Comparison) -> list[Table]:

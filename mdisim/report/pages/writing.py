@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, StrictUndefined
 
+from mdisim.errors import InputError
 from mdisim.experiments.comparison import VERDICTS, Comparison
 from mdisim.experiments.sweep.sweep import Sweep
 from mdisim.files import need_folder, whole
@@ -29,7 +30,7 @@ NAME = "report.html"
 ENDINGS = (".html", ".htm")
 
 
-class PageError(ValueError):
+class PageError(InputError):
     """A report that cannot be made or written; the message says what would do."""
 
 

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from mdisim.errors import InputError
 from mdisim.traces.formats.knots import in_unit, made
 from mdisim.traces.formats.page import MOST_LINES, Faults, Page, not_a_quantity, shown
 from mdisim.traces.trace import Floats, Trace, TraceError
@@ -57,7 +58,7 @@ def _steps(page: Page) -> list[dict[str, Any]]:
 
 
 def _refused(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
+    raise InputError(f"{constant} is no number")
 
 
 def _would_do() -> str:
