@@ -66,7 +66,7 @@ class Policy:
     With a `sight`, a router sees what that makes of the samples in place of their features.
     With a `calibration`, scores, answers and what is logged are those of the calibrated outputs.
     `details` are the parameters it was made with, for the record. Raises a PolicyError where the score cannot be
-    used, and a PolicyError where it, or `learns`, needs to know which exits were evaluated and the plan cannot say.
+    used, or where it, or `learns`, needs to know which exits were evaluated and the plan cannot say.
     """
 
     name: str

@@ -44,7 +44,7 @@ class Chained(Tiered):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cascading(Chained):
+class Cascading(Chained, ABC):
     """What all cascades with fixed thresholds have in common."""
 
     drop_budget: Annotated[
