@@ -124,7 +124,7 @@ class Breakdowns:
         return dict(sorted(found.items()))
 
     def _at(self, time_s: float, act: Callable[[int, int], None], number: int, change: int) -> None:
-        Later.at(self.env, time_s, lambda _: act(number, change))
+        Later(self.env, time_s, lambda _: act(number, change))
 
     # --- what happens
 
@@ -215,7 +215,7 @@ class Breakdowns:
 
     def _later(self, act: Callable[[], None]) -> None:
         """Do it when what happens now is noticed."""
-        Later.at(self.env, self._due_s(self.faults.missed_gossips), lambda _: act())
+        Later(self.env, self._due_s(self.faults.missed_gossips), lambda _: act())
 
     def _notice(self, known: set[int], who: tuple[str, int], failed: Callable[[], bool], change: int) -> None:
         """After some silence a failure is known, if it has lasted; with the next word its end is known."""
@@ -228,7 +228,7 @@ class Breakdowns:
                 self._spread()
 
         periods = self.faults.missed_gossips if change > 0 else 1
-        Later.at(self.env, self._due_s(periods), notice)
+        Later(self.env, self._due_s(periods), notice)
 
     def _deafen(self, fail: Callable[[], None]) -> None:
         """Let something fail or come back: who then does not hear whom, and what they had last heard."""

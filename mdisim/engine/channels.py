@@ -51,15 +51,15 @@ class InTurns:
 
     def _begin(self, link: Link, bits: float, now: float) -> None:
         self.link = link
-        link.begin(now, self.air_s(link))
-        self.event = Later.at(self.env, link.rate.finish_s(now, bits), self._ended, link.job)
+        link.begin(now, link.rate.moving_s(now))
+        self.event = Later(self.env, link.rate.finish_s(now, bits), self._ended, link.job)
 
     def _ended(self, event: Any) -> None:
         link = self.link
         if event is self.event and link is not None:
             now = self.env.now
             self._next(now)
-            link.sent(event, now, self.air_s(link))
+            link.sent(event, now, link.rate.moving_s(now))
 
     def _next(self, now: float) -> None:
         self.link = self.event = None
@@ -108,7 +108,7 @@ class Fair:
         if self.flows:
             until_bits, _, link = self.flows[0]
             left = max(0.0, until_bits - self.virtual_bits) * len(self.flows)
-            self.event = Later.at(self.env, self.rate.finish_s(now, left), self._ended, link.job)
+            self.event = Later(self.env, self.rate.finish_s(now, left), self._ended, link.job)
 
     def enter(self, link: Link, bits: float, now: float) -> None:
         """Begin at once."""

@@ -60,7 +60,7 @@ class FragileNode(Node):
     def stick(self, job: Job) -> None:
         """What has no way waits aside; what a rule has sent that way is decided again, when it may know more."""
         if self._may_decide(job):
-            Later(self.env, self.period_s, self._decide_again, job)
+            Later(self.env, self.env.now + self.period_s, self._decide_again, job)
         else:
             self.stuck.append(job)
 

@@ -74,7 +74,7 @@ class Link:
             job.wire_bytes = self._wire_bytes(job)
             pack_s = self._pack_s(job)
             if pack_s:
-                self.packs = Later(self.env, pack_s, self._packed, job)
+                self.packs = Later(self.env, now + pack_s, self._packed, job)
                 return
         self.channel.enter(self, 8.0 * job.wire_bytes, now)
 
@@ -141,7 +141,7 @@ class Link:
             return
         after_s = self.latency_s if self.plain else self._after_s(job)
         if after_s:
-            Later(self.env, after_s, self._arrived, job)
+            Later(self.env, now + after_s, self._arrived, job)
         else:
             self._arrived(event)
 
@@ -234,7 +234,6 @@ class Output:
         """Send a message to a named device, or queue it while the sender is busy."""
         job.target = target
         job.size_bytes = size_bytes
-        self._join(job)
         self._send(job)
 
     def offer(self, job: Job, size_bytes: float) -> None:
@@ -255,6 +254,7 @@ class Output:
         if link is None or link in self.closed:
             self.stuck(job)
         elif link.port.busy:
+            self._join(job)
             link.port.line.append(job)
             self.named_tasks += job.exit == UNANSWERED
         else:
@@ -318,7 +318,7 @@ class Output:
     def _retry_later(self) -> None:
         if not self._retrying:
             self._retrying = True
-            Later(self.env, self.retry_s, self._retry)
+            Later(self.env, self.env.now + self.retry_s, self._retry)
 
     def _retry(self, _: Later) -> None:
         self._retrying = False

@@ -131,7 +131,7 @@ class Node:
         job.seconds = seconds
         self.idle -= 1
         self.started_s += now
-        return Later.at(self.env, due_s, self._served, job)
+        return Later(self.env, due_s, self._served, job)
 
     def _served(self, event: Any) -> None:
         job: Job = event.job

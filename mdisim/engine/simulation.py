@@ -167,7 +167,7 @@ class Simulation:
         numbers = count(1)
 
         def expect() -> None:
-            Later.at(self.env, next(numbers) * period_s, tick)
+            Later(self.env, next(numbers) * period_s, tick)
 
         def tick(_: Later) -> None:
             act()

@@ -60,7 +60,7 @@ class Source:
     def _at(self, time_s: float, callback: Callable[[Later], None]) -> None:
         """Offer at this instant, unless the run is over then; whose turn it is among equal instants is drawn."""
         if time_s < self.duration_s:
-            Later.at(self.env, time_s, callback, order=OFFERS + next(self.feed.ties))
+            Later(self.env, time_s, callback, order=OFFERS + next(self.feed.ties))
 
     def _arrive(self, _: Later) -> None:
         self.offer()
