@@ -13,6 +13,7 @@ import click
 from mdisim.cli.options import check_plot, listed, placed, plots, reads_scenario, scenario_of, writes_results
 from mdisim.cli.seeds import seeded, seeds_asked
 from mdisim.cli.shown import ANY, as_json, bounds_in_words, progress_bar
+from mdisim.experiments.written import VERDICT
 
 if TYPE_CHECKING:
     from mdisim.experiments.comparison import Warmup
@@ -237,7 +238,7 @@ def compare(
     check_plot(plot)
     ground = Ground.of(scenario_of(scenario, overrides, allow_code))
     wanted = comparing.MEASURES if measures is None else tuple(listed(measures))
-    check_measures(wanted, comparing.measures(ground.world.n_exits))
+    check_measures(wanted, (*comparing.measures(ground.world.n_exits), VERDICT))
     numbers = seeds_asked(seeds, until, most)
     policies = lay_out(ground, None if names is None else listed(names))
     asked = identity(ground.origin, record(policies), numbers, warmup)

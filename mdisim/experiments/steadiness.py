@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from mdisim.metrics import doubt
 from mdisim.policies.scores import Floats
 from mdisim.results import Run
 from mdisim.statistics import holm, mser5, paired_p
@@ -56,7 +57,7 @@ def doubts(
     told = []
     for label, verdict in verdicts.items():
         if verdict != "stable":
-            told.append(f"{label} is {verdict}: what is measured depends on how long the run is")
+            told.append(doubt(label, verdict))
     steady = {label: runs for label, runs in series.items() if verdicts[label] == "stable"}
     start, found = round(BINS * warmup_s / duration_s), {}
     for label, runs in steady.items():

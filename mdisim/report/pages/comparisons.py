@@ -8,6 +8,7 @@ import pandas as pd
 
 from mdisim.experiments.comparison import MEASURES, Comparison
 from mdisim.experiments.written import lines, meaning
+from mdisim.metrics import doubt
 from mdisim.report.forests import differences
 from mdisim.report.frontiers import FRONTIERS, frontier
 from mdisim.report.loads import OVERALL, utilisation
@@ -61,9 +62,9 @@ def _warnings(comparison: Comparison) -> list[str]:
     """What the comparison says itself, and what is plain from its rows."""
     told = [f"{warning}." for warning in comparison.warnings]
     for label, verdict in _verdicts(comparison).items():
-        said = f"{label} is {verdict}"
+        said = doubt(label, verdict)
         if verdict != "stable" and not any(warning.startswith(said) for warning in told):
-            told.append(f"{said}: what is measured depends on how long the run is.")
+            told.append(f"{said}.")
     return [*told, *told_seeds(len(comparison.seeds))]
 
 
