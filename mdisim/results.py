@@ -25,6 +25,7 @@ STATUSES = ("answered", "refused", "queue-full", "in-flight", "crash", "outage",
 TABLES = ("tasks", "timeline", "devices", "links", "sources", "rates", "faults")
 FACTS = (
     "policy", "parameters", "seed", "duration_s", "warmup_s", "n_exits", "profile", "profile_digest", "traces",
+    "oversubscribed",
 )  # fmt: skip
 
 
@@ -64,9 +65,11 @@ class Run:
     seconds since the start). `timeline`: one row per control instant and device. `devices`, `links`,
     `sources`: one row each; busy times, bytes and energy within [warmup_s, duration_s). `rates`: what traces
     made of links over time, the mean rate since the row before. `faults`: what failed, from when to when.
-    `n_exits` is K. `parameters` are the policy's. `traces` names the traces, with their digests. `origin` is
-    None where the world was built by hand. `events`, if they were recorded: one row a service of a stage at a
-    device or a transmission over a link (`stage` 0 for an answer), with its `task`, a row number of `tasks`.
+    `n_exits` is K. `parameters` are the policy's. `traces` names the traces, with their digests. `oversubscribed`
+    says whether the sources offer more on average than devices and links can answer, as
+    `mdisim.bounds.oversubscribed` finds. `origin` is None where the world was built by hand. `events`, if they
+    were recorded: one row a service of a stage at a device or a transmission over a link (`stage` 0 for an
+    answer), with its `task`, a row number of `tasks`.
     """
 
     tasks: pd.DataFrame
@@ -85,6 +88,7 @@ class Run:
     profile: str = ""
     profile_digest: str = ""
     traces: Mapping[str, str] = field(default_factory=dict)
+    oversubscribed: bool = False
     origin: Origin | None = None
     events: pd.DataFrame | None = None
 

@@ -466,13 +466,13 @@ def test_latex_is_a_tabular_with_what_must_be_escaped():
     table = by_hand({"a_1": [0.010, 0.011, 0.012], "50 %": [0.020, 0.0212, 0.0222]})
     table.runs["exit_1_share"] = [0.5, 0.6, 0.7, 0.5, 0.6, np.nan]
     assert table.latex(["delay_s", "exit_1_share"]).splitlines()[1:] == [
-        r"\begin{tabular}{lrr}",
+        r"\begin{tabular}{lrrl}",
         r"\toprule",
-        r"policy & delay & exit 1 share \\",
-        r" & (ms) & (\%) \\",
+        r"policy & delay & exit 1 share & verdict \\",
+        r" & (ms) & (\%) &  \\",
         r"\midrule",
-        r"a\_1 & $11.0 \pm 2.5$ & $60 \pm 25$ \\",
-        r"50 \% & $21.1 \pm 2.7^{*}$ & -- \\",
+        r"a\_1 & $11.0 \pm 2.5$ & $60 \pm 25$ & stable \\",
+        r"50 \% & $21.1 \pm 2.7^{*}$ & -- & stable \\",
         r"\bottomrule",
         r"\end{tabular}",
     ]

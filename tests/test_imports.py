@@ -21,7 +21,7 @@ LAYERS = (  # from the leaf up: a module imports what stands with it or before i
     {"faults", "rates"},
     {"world"},
     {"routes"},
-    {"statistics"},
+    {"statistics", "growth"},
     {
         "folders",
         "results",

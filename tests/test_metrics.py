@@ -1,4 +1,4 @@
-"""Every measure against a table small enough to count by hand, and the verdict against queueing theory."""
+"""Every measure against a table small enough to count by hand."""
 
 from math import inf, isnan, nan
 
@@ -46,7 +46,9 @@ def by_hand(rows: list[tuple[object, ...]] = ROWS, names: tuple[str, ...] = ("d0
     timeline["queue"], timeline["out_queue"] = [9, 9, 1, 2, 3, 5, 9, 9], [9, 9, 0, 1, 1, 1, 9, 9]
     devices = pd.DataFrame({"device": ["d0", "d1"], "utilisation": [0.5, 0.75], "energy_j": [10.0, 20.0]})
     links = pd.DataFrame({"link": ["d0 -> d1", "d1 -> d0"], "channel": [0, 0], "utilisation": [0.25, 0.125]})
+    links["sender"] = [0, 1]
     sources = pd.DataFrame({"source": names, "deadline_s": [3.0] + [inf] * (len(names) - 1)})
+    sources = sources.assign(device=names, arrivals="poisson", offered_per_s=1.0)
     rates = pd.DataFrame({"time_s": [], "link": [], "rate_bps": []})
     faults = pd.DataFrame({"start_s": [], "end_s": [], "kind": [], "target": [], "factor": []})
     return Run(tasks, timeline, devices, links, sources, rates, faults, "by-hand", {}, 1, 20.0, 10.0, 2)
@@ -152,21 +154,6 @@ def md1(load: float, seed: int, **more) -> Run:
     world = line(stage_s=(0.01,), arrivals=Arrivals("poisson", load / 0.01), duration_s=1.2 * end_s,
                  warmup_s=0.2 * end_s, **more)  # fmt: skip
     return run(world, fixed(world), seed)
-
-
-@pytest.mark.parametrize(("load", "expected"), [(0.5, "stable"), (0.95, "stable"), (1.2, "overloaded")])
-def test_verdict_on_a_queue_of_known_load(load, expected):
-    assert [metrics.verdict(md1(load, seed)) for seed in range(5)] == [expected] * 5
-
-
-def test_verdict_of_a_queue_that_does_not_grow_but_stands():
-    crowd = line(stage_s=(0.1,), arrivals=Arrivals("closed", population=100), duration_s=60.0, warmup_s=20.0)
-    assert metrics.verdict(run(crowd, fixed(crowd), 1)) == "backlogged"
-
-
-def test_verdict_where_a_full_queue_throws_samples_away():
-    assert metrics.verdict(md1(1.2, 1, queue_limit=5)) == "overloaded"
-    assert metrics.verdict(md1(0.5, 1, queue_limit=5)) == "stable"
 
 
 def test_little_and_utilisation_on_a_queue_of_known_load():

@@ -10,11 +10,23 @@ window that begins later, those already in the system may come on top of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mdisim.bounds.demands import BoundError, Demand, Kind, answered, calibrated, lightest, of_shares, planned
+from mdisim.bounds.demands import (
+    BoundError,
+    Demand,
+    Kind,
+    Mask,
+    answered,
+    calibrated,
+    lightest,
+    of_shares,
+    planned,
+    planned_stages,
+)
 from mdisim.bounds.flows import Bound, most
 from mdisim.bounds.resources import Period
 from mdisim.policies.policy import Policy
@@ -25,9 +37,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MEASURES", "Bound", "BoundError", "Demand", "Kind", "accuracy_bound", "best_exit_accuracy", "lightest",
-    "measures", "of_shares", "offered_per_s", "planned", "run_bound", "throughput_bound",
+    "measures", "of_shares", "offered_per_s", "oversubscribed", "planned", "planned_stages", "run_bound",
+    "throughput_bound",
 ]  # fmt: skip
 MEASURES = ("throughput_bound_per_s", "throughput_bound_share", "accuracy_bound")
+FAR = 0.95  # of what is busiest: a rate that needs less of it is below every bound
+MOST_UNKNOWNS = 10_000  # of a linear programme that is solved after every run
+ROUNDING = 1e-6  # of a bound
 
 
 def throughput_bound(
@@ -38,6 +54,7 @@ def throughput_bound(
     offered: Sequence[float] | None = None,
     since_s: float = 0.0,
     until_s: float | None = None,
+    only: Mask | None = None,
 ) -> Bound:
     """The most answers per second that compute and links allow, wherever tasks go.
 
@@ -54,6 +71,9 @@ def throughput_bound(
         The samples offered at each source per second, [S]; without limit if left out.
     since_s, until_s
         The period that is counted, which matters where rates change: the whole run if left out.
+    only
+        Which stages each device may run, [D, K], such as `planned_stages` of a policy; all that it holds if left
+        out.
 
     Raises
     ------
@@ -72,7 +92,7 @@ def throughput_bound(
     for name, rates in (("mix", mix), ("offered", offered)):
         if rates is not None and len(rates) != len(world.sources):
             raise BoundError(f"{name} has {len(rates)} values; one per source would do: {len(world.sources)}")
-    return most(world, asked, Period(since_s, end_s), mix, offered)
+    return most(world, asked, Period(since_s, end_s), mix, offered, only)
 
 
 def run_bound(world: World, policy: Policy, run: Run, since_s: float | None = None) -> Bound | None:
@@ -82,14 +102,50 @@ def run_bound(world: World, policy: Policy, run: Run, since_s: float | None = No
     answer was given. From 0 on it holds exactly, where there is neither jitter nor loss.
     """
     start_s = run.warmup_s if since_s is None else since_s
-    tasks = run.tasks
-    which = (tasks["status"] == "answered") & (tasks["done_s"] >= start_s) & (tasks["done_s"] <= run.duration_s)
+    which = _given(run, start_s)
     if not which.any():
         return None
-    counts = tasks.loc[which, "source"].value_counts().reindex(run.sources["source"].tolist(), fill_value=0)
-    demand = answered(world, policy, run, which.to_numpy())
+    counts = run.tasks.loc[which, "source"].value_counts().reindex(run.sources["source"].tolist(), fill_value=0)
+    demand = answered(world, policy, run, which)
     mix = (counts / counts.sum()).tolist()
     return throughput_bound(world, demand, mix=mix, since_s=start_s, until_s=run.duration_s)
+
+
+def oversubscribed(world: World, policy: Policy, run: Run) -> bool:
+    """Whether the sources offer more on average than can be answered, of samples as a run answered them.
+
+    It is the rates that the sources state that count, not how many samples came in this run; and the throughput
+    bound of answers at these exits, with every stage where the policy's plan puts it, or anywhere if a rule does.
+    False where a closed loop or the policy sets a rate, where nothing was answered, and where the linear programme
+    is too large to be solved after every run (more than 10,000 unknowns).
+    """
+    offered = offered_per_s(world)
+    total, which = float(sum(offered)), _given(run, run.warmup_s)
+    if not (isfinite(total) and total and which.any()) or _is_far(run, total):
+        return False
+    demand = answered(world, policy, run, which)
+    D, K, L, S = len(world.devices), world.n_exits, len(world.links), len(world.sources)
+    if len(demand) * (6 * D * K + 2 * L * K + L + S) > MOST_UNKNOWNS:
+        return False
+    mix = [rate / total for rate in offered]
+    bound = throughput_bound(
+        world, demand, mix=mix, since_s=run.warmup_s, until_s=run.duration_s, only=planned_stages(world, policy)
+    )
+    return total > bound.per_s * (1.0 + ROUNDING)
+
+
+def _given(run: Run, since_s: float) -> Mask:
+    """Which samples were answered from `since_s` to the end."""
+    done_s = run.tasks["done_s"]
+    which = (run.tasks["status"] == "answered") & (done_s >= since_s) & (done_s <= run.duration_s)
+    return np.asarray(which)
+
+
+def _is_far(run: Run, total_per_s: float) -> bool:
+    """Whether the run, done faster until what is busiest is always busy, would answer more than is offered."""
+    from mdisim import metrics
+
+    return total_per_s * metrics.busiest(run)[1] <= FAR * metrics.throughput_per_s(run)
 
 
 def accuracy_bound(world: World, policy: Policy | None = None) -> float:

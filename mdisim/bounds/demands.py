@@ -14,6 +14,7 @@ from mdisim.errors import InputError
 from mdisim.policies.plan import Row
 from mdisim.policies.policy import Policy
 from mdisim.policies.scores import Floats, Ints, Outputs, counted, scored
+from mdisim.policies.views import FREE
 from mdisim.world import World
 
 if TYPE_CHECKING:
@@ -122,6 +123,20 @@ def answered(world: World, policy: Policy, run: Run, which: Mask) -> Demand:
         here = np.isin(rows, alike)
         kinds.append(_kind(world, heads, unpaid, sample[here], stops[here] - 1, source[here], len(rows)))
     return tuple(kinds)
+
+
+def planned_stages(world: World, policy: Policy) -> Mask:
+    """Which stages each device may run by a policy's plan, [D, K]: anywhere what a rule places."""
+    can = np.zeros((len(world.devices), world.n_exits), dtype=bool)
+    for row in policy.plan:
+        at = [source.device for source in world.sources]
+        for k, device in enumerate(row.placement):
+            if device != FREE:
+                at = [device]
+            elif policy.where is not None:
+                at = list(range(len(world.devices)))
+            can[at, k] = True
+    return can
 
 
 def calibrated(world: World, policy: Policy) -> Outputs:

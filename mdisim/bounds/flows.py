@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mdisim.bounds.demands import Demand, Kind
+from mdisim.bounds.demands import Demand, Kind, Mask
 from mdisim.bounds.prices import Prices, most_by_prices
 from mdisim.bounds.resources import Period, Resource, resources, silent, still
 from mdisim.errors import RunError
@@ -94,6 +94,7 @@ def most(
     period: Period,
     mix: Sequence[float] | None = None,
     offered_per_s: Sequence[float] | None = None,
+    only: Mask | None = None,
 ) -> Bound:
     """Solve the linear programme for a demand; where samples are not alike, for their means, and price them."""
     choices = sorted({kind.choice for kind in demand})
@@ -106,7 +107,7 @@ def most(
     unit_s = float(np.median([v for vs in limits.values for v in vs if v > 0.0] or [1.0]))
     limits.values = [values / unit_s for values in limits.values]  # rates are per unit_s: near one
     caps = _offered(limits, flows, world, offered_per_s, unit_s)
-    named, can = len(limits.right), _can(world, period)
+    named, can = len(limits.right), _can(world, period, only)
     for kind, flow in zip(demand, flows, strict=True):
         rate = choices.index(kind.choice)
         _conserve(equal, world, flow)
@@ -152,7 +153,7 @@ def _solved(
 
 
 def _prices(
-    world: World, there: list[Resource], prices: list[float], caps: dict[int, float], can: NDArray[np.bool_],
+    world: World, there: list[Resource], prices: list[float], caps: dict[int, float], can: Mask,
     period: Period,
 ) -> Prices:  # fmt: skip
     """What everything costs, if the limits cost so much: first those of resources, then those of sources."""
@@ -169,11 +170,11 @@ def _prices(
     return Prices(second, bit, birth, sum(prices), can)
 
 
-def _can(world: World, period: Period) -> NDArray[np.bool_]:
-    """Which stages each device holds, and has the time to run: [D, K]."""
+def _can(world: World, period: Period, only: Mask | None) -> Mask:
+    """Which stages each device holds, and has the time and the leave to run: [D, K]."""
     can = np.array([device.holds or (True,) * world.n_exits for device in world.devices], dtype=bool)
     can[still(world, period)] = False
-    return can
+    return can if only is None else can & only
 
 
 def _conserve(equal: Rows, world: World, flow: Flows) -> None:

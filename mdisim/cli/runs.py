@@ -14,6 +14,7 @@ from mdisim.cli.options import check_plot, listed, placed, plots, reads_scenario
 from mdisim.cli.seeds import seeded, seeds_asked
 from mdisim.cli.shown import ANY, as_json, bounds_in_words, progress_bar
 from mdisim.errors import InputError
+from mdisim.experiments.written import VERDICT
 
 if TYPE_CHECKING:
     from mdisim.experiments.comparison import Warmup
@@ -236,7 +237,7 @@ def compare(
     check_plot(plot)
     ground = Ground.of(scenario_of(scenario, overrides, allow_code))
     wanted = comparing.MEASURES if measures is None else tuple(listed(measures))
-    check_measures(wanted, comparing.measures(ground.world.n_exits))
+    check_measures(wanted, (*comparing.measures(ground.world.n_exits), VERDICT))
     numbers = seeds_asked(seeds, until, most)
     policies = lay_out(ground, None if names is None else listed(names))
     asked = identity(ground.origin, record(policies), numbers, warmup)

@@ -185,21 +185,23 @@ def comparison_report(comparison: Comparison, measures: Sequence[str], directory
     def rows(chosen: Sequence[str], differences: bool) -> list[dict[str, str]]:
         found = lines(comparison, measures, differences=differences)
         at = [labels.index(label) for label in chosen]
-        return [
+        numbers = [
             {"measure": "\n".join(wrap(str(line.head), TITLE if width() < PIPED_WIDTH else PIPED_WIDTH))}
             | {labels[i]: line.cells[i] + " *" * (differences and line.marks[i]) for i in at}
             for line in found
         ]
+        words = {"measure": "verdict"} | {label: str(verdicts[label]) for label in chosen}
+        return numbers if differences else [*numbers, words]
 
     n = len(comparison.seeds)
     told = f"mean over {n} seed{'s' * (n > 1)}" + " ± half of the 95 % interval" * (n > 1)
     for chosen in _side_by_side(labels, rows(labels, False)):
-        told_of = {label: verdicts[label] for label in chosen}
-        table([*rows(chosen, False), {"measure": "verdict", **told_of}], told if first in chosen else None)
+        table(rows(chosen, False), told if first in chosen else None)
     told = f"mean difference to {first}, paired by seed; of shares in points"
-    for chosen in _side_by_side(others, rows(others, True)) if others else ():
+    between = rows(others, True)
+    for chosen in _side_by_side(others, between) if between and others else ():
         table(rows(chosen, True), told if others[0] in chosen else None)
-    if others and n > 1:
+    if others and n > 1 and between:
         show(meaning(comparison))
     if comparison.until or comparison.warmup != "stated":
         show(f"{n} seeds; the first {comparison.warmup_s:.4g} s of each run are left out ({comparison.warmup})")
@@ -212,7 +214,7 @@ def _side_by_side(labels: Sequence[str], rows: Sequence[Mapping[str, str]]) -> l
     """The columns in parts of about the same number that fit the screen beside the first one."""
     first = max(len(line) for row in rows for line in row["measure"].split("\n"))
     widest = max(len(text) for label in labels for text in (*(row[label] for row in rows), *label.split()))
-    fit = max(1, (width() - first - GAP - 1) // (max(widest, len("overloaded")) + GAP))
+    fit = max(1, (width() - first - GAP - 1) // (widest + GAP))
     parts = -(-len(labels) // fit)
     each = -(-len(labels) // parts)
     return [list(labels[i : i + each]) for i in range(0, len(labels), each)]

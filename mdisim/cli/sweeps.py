@@ -19,6 +19,7 @@ from mdisim.cli.sweeps_shown import (
     trial_line,
     tuning_report,
 )
+from mdisim.experiments.written import VERDICT
 
 if TYPE_CHECKING:
     from mdisim.scenario import Scenario
@@ -260,10 +261,9 @@ def _where(options: dict[str, Any]) -> Any:
 
 def _known(measures: Sequence[str], scenario: Scenario) -> None:
     from mdisim import metrics
-    from mdisim.experiments.targets import check_measure
+    from mdisim.experiments.comparison import check_measures
 
-    for name in measures:
-        check_measure(name, metrics.names(scenario.profile.n_exits))
+    check_measures(measures, (*metrics.names(scenario.profile.n_exits), VERDICT))
 
 
 def _rate(written: str) -> float:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mdisim.cli.shown import quantity, show, table
+from mdisim.experiments.written import VERDICT, numeric
 
 if TYPE_CHECKING:
     from mdisim.experiments.judging import Judged
@@ -124,7 +125,12 @@ def search_report(found: Search, scenario: str) -> None:
     show(f"largest rate {found.rate_per_s:.4g}/s, {bracket} ({len(found.runs)} runs)")
     measures = list(dict.fromkeys(target.measure for target in found.targets))
     rows = [
-        {"rate": f"{row['rate_per_s']:g}/s", "seeds": row["seeds"], "stable": f"{100 * row['stable_share']:.0f} %"}
+        {
+            "rate": f"{row['rate_per_s']:g}/s",
+            "seeds": row["seeds"],
+            "stable": f"{100 * row['stable_share']:.0f} %",
+            "verdict": row["verdict"],
+        }
         | {m: quantity(m, row[m], row[f"{m}_high"] - row[m]) for m in measures}
         | {"met": ("yes" if row["met"] else "no") + ("" if row["decided"] else ", by its mean")}
         for row in found.points.sort_values("rate_per_s").to_dict("records")
@@ -134,10 +140,12 @@ def search_report(found: Search, scenario: str) -> None:
 
 def sweep_report(done: Sweep, measures: Sequence[str], directory: Path) -> None:
     """Print means with intervals by point and policy, then what failed."""
+    shown = numeric(measures)
     rows = [
         {**{done.head(p): _short(row[p]) for p in done.paths}, "policy": row["policy"], "seeds": row["seeds"]}
-        | {m: quantity(m, row[m], row[f"{m}_high"] - row[m]) for m in measures}
-        for row in done.table(measures).head(MOST_ROWS).to_dict("records")
+        | {m: quantity(m, row[m], row[f"{m}_high"] - row[m]) for m in shown}
+        | {VERDICT: row[VERDICT] or "-"}
+        for row in done.table(shown).head(MOST_ROWS).to_dict("records")
     ]
     if rows:
         table(rows, "means over seeds ± half of the 95 % interval")

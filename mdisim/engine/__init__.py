@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from mdisim import bounds
 from mdisim.engine.node import RuleError
 from mdisim.engine.simulation import Simulation
 from mdisim.engine.tables import tables
@@ -29,4 +31,5 @@ def run(
     """
     simulation = Simulation(world, policy, seed, progress, record)
     simulation.run()
-    return tables(simulation, seed)
+    done = tables(simulation, seed)
+    return replace(done, oversubscribed=bounds.oversubscribed(world, policy, done))

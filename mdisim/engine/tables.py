@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mdisim import bounds
 from mdisim.engine.job import RECORD, UNANSWERED, Status
 from mdisim.results import STATUSES, Run
 from mdisim.world import ConstantRate, Link, Rate, World
@@ -170,13 +171,14 @@ def _links(simulation: Simulation) -> pd.DataFrame:
     world, before, after = simulation.world, simulation.before, simulation.after
     watched_s = world.window.duration_s - world.window.warmup_s
     columns: dict[str, list[object]] = {
-        name: [] for name in ("link", "channel", "busy_s", "utilisation", "bytes", "transfers")
+        name: [] for name in ("link", "channel", "sender", "busy_s", "utilisation", "bytes", "transfers")
     }
     for i, link in enumerate(world.links):
         busy_s = after.link_busy_s[i] - before.link_busy_s[i]
         ends = (world.devices[link.source].name, world.devices[link.target].name)
         columns["link"].append(" -> ".join(ends))
         columns["channel"].append(link.channel)
+        columns["sender"].append(link.source if world.sender == "device" else i)
         columns["busy_s"].append(busy_s)
         columns["utilisation"].append(busy_s / watched_s)
         columns["bytes"].append(after.link_bytes[i] - before.link_bytes[i])
@@ -185,13 +187,15 @@ def _links(simulation: Simulation) -> pd.DataFrame:
 
 
 def _sources(simulation: Simulation) -> pd.DataFrame:
-    """One row a source: where it is, its deadline and priority."""
+    """One row a source: where it is, how and how often it offers samples, its deadline and priority."""
     world = simulation.world
     names = [world.devices[s.device].name for s in world.sources]
     return pd.DataFrame(
         {
             "source": _distinct(names),
             "device": names,
+            "arrivals": [s.arrivals.kind for s in world.sources],
+            "offered_per_s": bounds.offered_per_s(world),
             "deadline_s": [s.deadline_s for s in world.sources],
             "priority": [s.priority for s in world.sources],
         }

@@ -11,8 +11,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from mdisim import metrics
 from mdisim.experiments.replications import Auto
 from mdisim.experiments.targets import check_measure
+from mdisim.experiments.written import VERDICT, numeric
 from mdisim.folders import AnyPath, digest, plain, provenance, reading, write_json, write_table, writing
 from mdisim.policies.scores import Floats
 from mdisim.results import Origin
@@ -29,7 +31,6 @@ MEASURES = (
     "device_utilisation_max",
 )
 ESTIMATES = ("mean", "low", "high", "difference", "difference_low", "difference_high", "difference_p")
-VERDICTS = ("stable", "backlogged", "overloaded")
 
 Warmup = Literal["stated", "mser"]
 Seeds = Sequence[int] | Auto
@@ -73,11 +74,12 @@ class Comparison:
         is below 0.05 is wrong about any of them at most one time in twenty, measure by measure (not over all
         measures at once). With `simultaneous` the intervals of the differences, too, hold for all these policies
         together (Bonferroni). With one seed there are no intervals (NaN), and a measure that is NaN for one seed
-        is NaN.
+        is NaN. The measure `verdict` has one column, (verdict, worst): the worst over the seeds.
         """
-        columns = {
-            (m, name): values for m in measures for name, values in self._estimates(m, simultaneous).items()
-        }
+        columns: dict[tuple[str, str], Any] = {}
+        for m in measures:
+            found = {"worst": self.verdicts()} if m == VERDICT else self._estimates(m, simultaneous)
+            columns |= {(m, name): values for name, values in found.items()}
         return pd.DataFrame(columns, index=pd.Index(self.policies, name="policy"))
 
     def _estimates(self, measure: str, simultaneous: bool) -> dict[str, Floats]:
@@ -89,20 +91,29 @@ class Comparison:
         return dict(zip(ESTIMATES, (*t_interval(by_seed), *differences, p), strict=True))
 
     def by_seed(self, measure: str) -> pd.DataFrame:
-        """One measure, a row a seed and a column a policy."""
+        """One measure, or the verdict, a row a seed and a column a policy."""
+        if measure == VERDICT:
+            return self._pivoted(measure)
         known = [name for name in self.runs.columns if pd.api.types.is_float_dtype(self.runs[name])]
         check_measures([measure], known)
-        return self.runs.pivot(index="seed", columns="policy", values=measure)[list(self.policies)]
+        return self._pivoted(measure)
+
+    def _pivoted(self, column: str) -> pd.DataFrame:
+        return self.runs.pivot(index="seed", columns="policy", values=column)[list(self.policies)]
 
     def verdicts(self) -> pd.Series[str]:
         """The worst verdict of each policy over the seeds."""
-        rank = self.runs["verdict"].map(VERDICTS.index).groupby(self.runs["policy"]).max()
-        return rank.reindex(list(self.policies)).map(lambda i: VERDICTS[i]).rename("verdict")
+        found = self.runs.groupby("policy", sort=False)[VERDICT].agg(metrics.worst)
+        return found.reindex(list(self.policies))
 
     def records(self, measures: Sequence[str] = MEASURES) -> list[dict[str, Any]]:
-        """The table as plain data, one mapping a policy; an estimate's key is the measure and its name."""
-        table, verdicts = self.table(measures), self.verdicts()
-        keys = [m if estimate == "mean" else f"{m}_{estimate}" for m in measures for estimate in ESTIMATES]
+        """The table as plain data, one mapping a policy; an estimate's key is the measure and its name.
+
+        The verdict is always there.
+        """
+        numbers = numeric(measures)
+        table, verdicts = self.table(numbers), self.verdicts()
+        keys = [m if estimate == "mean" else f"{m}_{estimate}" for m in numbers for estimate in ESTIMATES]
         return [
             {"policy": label, "verdict": verdicts[label], "seeds": len(self.seeds)}
             | dict(zip(keys, plain(row), strict=True))

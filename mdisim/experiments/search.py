@@ -35,7 +35,7 @@ class Search:
     `rate_per_s`: NaN if even the smallest rate misses them. The true one lies between `low_per_s`, the largest
     rate that was decided to meet them, and `high_per_s`, the smallest that was decided to miss them (each with the
     confidence asked for; NaN where there is none). `points`: one row a rate: how many seeds, met, decided,
-    stable_share, and for each measure its mean, _low and _high. `runs`: one row a run.
+    stable_share, the worst verdict, and for each measure its mean, _low and _high. `runs`: one row a run.
     """
 
     policy: str
@@ -205,6 +205,7 @@ def _rounded(rate_per_s: float) -> float:
 def _row(judged: Judged, targets: tuple[Target, ...]) -> dict[str, Any]:
     row: dict[str, Any] = {"rate_per_s": judged.rate_per_s, "seeds": len(judged.runs), "met": judged.met}
     row |= {"decided": judged.decided, "stable_share": judged.stable_share}
+    row |= {"verdict": metrics.worst(judged.runs["verdict"])}
     for target, found in zip(targets, judged.intervals, strict=True):
         names = (target.measure, f"{target.measure}_low", f"{target.measure}_high")
         row |= dict(zip(names, map(float, found), strict=True))

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from mdisim.metrics import doubt
 from mdisim.policies.scores import Floats
 from mdisim.results import Run
 from mdisim.statistics import holm, mser5, paired_p
@@ -44,11 +45,6 @@ def settled_s(series: Sequence[Floats], duration_s: float) -> tuple[float, bool]
     return cut.drop * duration_s / BINS, cut.settled
 
 
-def unstable(label: str, verdict: str) -> str:
-    """What speaks against the numbers of a policy whose verdict is not stable."""
-    return f"{label} is {verdict}: what is measured depends on how long the run is"
-
-
 def doubts(
     series: Mapping[str, Sequence[Floats]], verdicts: Mapping[str, str], warmup_s: float, duration_s: float
 ) -> list[str]:
@@ -61,7 +57,7 @@ def doubts(
     told = []
     for label, verdict in verdicts.items():
         if verdict != "stable":
-            told.append(unstable(label, verdict))
+            told.append(doubt(label, verdict))
     steady = {label: runs for label, runs in series.items() if verdicts[label] == "stable"}
     start, found = round(BINS * warmup_s / duration_s), {}
     for label, runs in steady.items():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from mdisim.experiments.compare import Comparison
 
+VERDICT = "verdict"  # the measure that is a word
 SIGNIFICANT = 0.05
 FIGURES = 5  # of a mean, at most
 SHARES = ("share", "accuracy", "accuracy_bound", "probability", "utilisation", "utilisation_mean",
@@ -38,6 +39,11 @@ class Line(NamedTuple):
     head: Head
     cells: tuple[str, ...]
     marks: tuple[bool, ...]
+
+
+def numeric(measures: Iterable[str]) -> list[str]:
+    """Those of the measures that are numbers: all but the verdict."""
+    return [name for name in measures if name != VERDICT]
 
 
 def unit_of(measure: str) -> str:
@@ -88,11 +94,15 @@ def _decimals(value: float, figures: int) -> int:
 
 
 def lines(comparison: Comparison, measures: Sequence[str], *, differences: bool = False) -> list[Line]:
-    """A line for each measure: the means of the policies, or what they differ from the first by."""
-    estimates = comparison.table(measures)
+    """A line for each measure: the means of the policies, or what they differ from the first by.
+
+    The verdict is no number, and has no line.
+    """
+    numbers = numeric(measures)
+    estimates = comparison.table(numbers)
     mean, high = ("difference", "difference_high") if differences else ("mean", "high")
     found = []
-    for measure in measures:
+    for measure in numbers:
         one = estimates[measure]
         head = head_of(measure, one["mean"])
         halves = one[high] - one[mean]
@@ -133,20 +143,25 @@ def markdown(comparison: Comparison, measures: Sequence[str]) -> str:
 def latex(comparison: Comparison, measures: Sequence[str]) -> str:
     r"""A tabular for LaTeX, which needs \usepackage{booktabs}: a row a policy, a column a measure."""
     found = lines(comparison, measures)
-    heads = [["policy", *(escaped(line.head.name) for line in found)]]
-    heads.append(["", *(f"({escaped(line.head.unit)})" if line.head.unit else "" for line in found)])
+    verdicts = comparison.verdicts()
+    heads = [["policy", *(escaped(line.head.name) for line in found), "verdict"]]
+    heads.append(["", *(f"({escaped(line.head.unit)})" if line.head.unit else "" for line in found), ""])
     body = []
     for i, policy in enumerate(comparison.policies):
         cells = (line.cells[i].replace("±", r"\pm") for line in found)
         marked = zip(cells, (line.marks[i] for line in found), strict=True)
         body.append(
-            [escaped(policy), *(f"${text}{'^{*}' * mark}$" if text != "-" else "--" for text, mark in marked)]
+            [
+                escaped(policy),
+                *(f"${text}{'^{*}' * mark}$" if text != "-" else "--" for text, mark in marked),
+                verdicts[policy],
+            ]
         )
     rows = [" & ".join(row) + r" \\" for row in (*heads, *body)]
     return "\n".join(
         (
             f"% {meaning(comparison)}",
-            rf"\begin{{tabular}}{{l{'r' * len(found)}}}",
+            rf"\begin{{tabular}}{{l{'r' * len(found)}l}}",
             r"\toprule", *rows[:2], r"\midrule", *rows[2:], r"\bottomrule",
             r"\end{tabular}",
             "",

@@ -440,8 +440,9 @@ def test_a_table_has_students_intervals(swept):
     assert table["latency_mean_s"][0] == pytest.approx(two.mean())
     half = 12.706204736432095 * two.std() / np.sqrt(2)  # 97.5 % quantile, one degree of freedom
     assert table["latency_mean_s_high"][0] == pytest.approx(two.mean() + half)
-    assert swept.records("accuracy")[0].keys() == {*GRID, "policy", "seeds", "accuracy", "accuracy_low",
-                                                   "accuracy_high"}  # fmt: skip
+    assert swept.records(["accuracy", "verdict"])[0].keys() == {
+        *GRID, "policy", "seeds", "accuracy", "accuracy_low", "accuracy_high", "verdict",
+    }  # fmt: skip
     with pytest.raises(ExperimentError, match="no measure 'acuracy'"):
         swept.table("acuracy")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from mdisim import metrics
 from mdisim.experiments.executors import Engine, Where, engine
 from mdisim.experiments.prepare import ExperimentError
 from mdisim.experiments.sweep.crew import GIVEN_UP, Perform, outcomes
@@ -18,6 +19,7 @@ from mdisim.experiments.sweep.design import Design
 from mdisim.experiments.sweep.plan import Plan, Recipes, lay_out
 from mdisim.experiments.sweep.store import PLAN, RUNS, SUMMARY, Store, found
 from mdisim.experiments.sweep.work import DONE, FAILED, perform
+from mdisim.experiments.written import VERDICT, numeric
 from mdisim.folders import AnyPath, plain, provenance, reading
 from mdisim.results import Origin
 from mdisim.scenario import Scenario
@@ -83,12 +85,12 @@ class Sweep:
     def table(self, measures: str | Sequence[str] = MEASURES) -> pd.DataFrame:
         """Means over seeds, with 95 % Student t intervals.
 
-        One row per point and policy: the columns of the paths, `policy`, `seeds` (how many runs are done), and for
-        each measure its mean, `MEASURE_low` and `MEASURE_high`, in the measure's unit; NaN where a measure is NaN
-        for one of the seeds or no run is done, and the interval where there is one seed. Raises an
-        ExperimentError for an unknown measure, once there is a run that is done.
+        One row per point and policy: the columns of the paths, `policy`, `seeds` (how many runs are done), for
+        each measure its mean, `MEASURE_low` and `MEASURE_high`, in the measure's unit, and the worst `verdict`
+        over the seeds; NaN where a measure is NaN for one of the seeds or no run is done, and the interval where
+        there is one seed. Raises an ExperimentError for an unknown measure, once there is a run that is done.
         """
-        wanted = [measures] if isinstance(measures, str) else list(measures)
+        wanted = numeric([measures] if isinstance(measures, str) else measures)
         for name in wanted if (self.runs["status"] == DONE).any() else ():
             if name not in self.runs or not pd.api.types.is_float_dtype(self.runs[name]):
                 known = [str(c) for c in self.runs if pd.api.types.is_float_dtype(self.runs[c])]
@@ -103,6 +105,7 @@ class Sweep:
             for name in wanted:
                 found = t_interval(ran[name]) if len(ran) else (nan, nan, nan)
                 row |= dict(zip((name, f"{name}_low", f"{name}_high"), map(float, found), strict=True))
+            row[VERDICT] = metrics.worst(ran[VERDICT]) if len(ran) else None
             rows.append(row)
         return pd.DataFrame(rows)
 

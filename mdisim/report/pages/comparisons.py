@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from mdisim.experiments.comparison import MEASURES, Comparison
-from mdisim.experiments.steadiness import unstable
 from mdisim.experiments.written import lines, meaning
+from mdisim.metrics import doubt
 from mdisim.report.forests import differences
 from mdisim.report.frontiers import FRONTIERS, frontier
 from mdisim.report.loads import OVERALL, utilisation
@@ -60,7 +60,7 @@ def _facts(comparison: Comparison) -> Facts:
 
 def _warnings(comparison: Comparison) -> list[str]:
     """What the comparison says itself, and what is plain from its rows."""
-    plain = [unstable(label, verdict) for label, verdict in _verdicts(comparison).items() if verdict != "stable"]
+    plain = [doubt(label, verdict) for label, verdict in _verdicts(comparison).items() if verdict != "stable"]
     every = dict.fromkeys([*comparison.warnings, *plain])  # a comparison that was run has them already
     return [*(f"{warning}." for warning in every), *told_seeds(len(comparison.seeds))]
 

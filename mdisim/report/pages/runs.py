@@ -70,7 +70,7 @@ def _facts(run: Run) -> Facts:
 def _doubts(run: Run, verdict: str) -> list[str]:
     """What speaks against a steady state; of one run no test can tell more than this."""
     if verdict != "stable":
-        return [f"{run.policy} is {verdict}: what is measured depends on how long the run is."]
+        return [f"{metrics.doubt(run.policy, verdict)}."]
     series = in_system(run)
     cut_s, settled = settled_s([series], run.duration_s)
     if not settled:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from mdisim.experiments.comparison import VERDICTS
 from mdisim.experiments.sweep.sweep import MEASURES, PENDING, Sweep
 from mdisim.experiments.sweep.work import DONE, FAILED
+from mdisim.metrics import VERDICTS
 from mdisim.report.frontiers import frontier, swept
 from mdisim.report.measures import words
 from mdisim.report.pages.numbers import column, known, told_seeds
@@ -69,8 +69,8 @@ def _warnings(sweep: Sweep) -> list[str]:
             bad = int((verdicts != "stable").sum())
             if bad:
                 told.append(
-                    f"{policy}: {bad} of {len(verdicts)} runs are backlogged or overloaded: what is measured "
-                    "there depends on how long the run is."
+                    f"{policy}: {bad} of {len(verdicts)} runs are not stable: what is measured there may depend "
+                    "on how long the run is."
                 )
     if len(done):
         told += told_seeds(int(done.groupby(["point", "policy"])["seed"].nunique().min()))
@@ -97,7 +97,7 @@ def _points(sweep: Sweep) -> Table:
     columns = [column(name, table[name].tolist(), table[f"{name}_high"].tolist()) for name in measures]
     texts = [[_short(value) for value in table[path]] for path in sweep.paths]
     others = [table["policy"].astype(str), table["seeds"].astype(str)]
-    worst = _worst(sweep.runs)
+    worst = table["verdict"].fillna("–").astype(str)
     rows = tuple(zip(*texts, *others, *(cells for _, cells in columns), worst, strict=True))
     heads = (*map(sweep.head, sweep.paths), "policy", "seeds", *(str(head) for head, _ in columns), "verdict")
     more = len(rows) - MOST_ROWS
@@ -105,15 +105,6 @@ def _points(sweep: Sweep) -> Table:
         f" The first {MOST_ROWS} of {len(rows)} rows; summary.parquet has all." if more > 0 else ""
     )
     return Table("Measures", heads, rows[:MOST_ROWS], note, words=len(sweep.paths) + 1)
-
-
-def _worst(runs: pd.DataFrame) -> list[str]:
-    """The worst verdict of each point and policy, in the order of the table."""
-    found = []
-    for _, group in runs.groupby(["point", "policy"], sort=False):
-        ranks = [VERDICTS.index(verdict) for verdict in group.get("verdict", pd.Series(dtype=str)).dropna()]
-        found.append(VERDICTS[max(ranks)] if ranks else "–")
-    return found
 
 
 def _failures(sweep: Sweep) -> list[Table]:

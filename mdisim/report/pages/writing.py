@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, StrictUndefined
 
 from mdisim.errors import InputError
-from mdisim.experiments.comparison import VERDICTS, Comparison
+from mdisim.experiments.comparison import Comparison
 from mdisim.experiments.sweep.sweep import Sweep
 from mdisim.files import need_folder, whole
 from mdisim.folders import AnyPath, provenance, reading
+from mdisim.metrics import VERDICTS
 from mdisim.report.pages import comparisons, runs, sweeps
 from mdisim.report.pages.origins import past
 from mdisim.report.pages.parts import Body
