@@ -58,7 +58,6 @@ ROOMS = {  # a library, and the only places that know it
     "jinja2": {"report"},
     "joblib": {"experiments"},
     "distributed": {"experiments"},
-    "ray": {"experiments"},
     "optuna": {"experiments"},
 }
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
