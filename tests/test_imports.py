@@ -179,6 +179,14 @@ def test_everything_works_without_the_extras():
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
+def test_the_types_are_for_users_too():
+    classifiers = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "classifiers"
+    ]
+    assert "Typing :: Typed" in classifiers
+    assert (ROOT / "py.typed").read_bytes() == b""  # as PEP 561 has it
+
+
 def test_the_version_is_that_of_the_project():
     project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project.get("version", mdisim.__version__) == mdisim.__version__

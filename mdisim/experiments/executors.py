@@ -107,8 +107,8 @@ class Where:
     """Where runs are to be done.
 
     `jobs`: how many processes; all cores if left out; one on this machine is this process itself. With an
-    `address`, dask uses the cluster that runs there, and as much of it as it has. Raises an ExperimentError for what
-    cannot be opened.
+    `address`, dask uses the cluster that runs there, and as much of it as it has. Raises an ExperimentError
+    for what cannot be opened.
     """
 
     backend: str = "local"
