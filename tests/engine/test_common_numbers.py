@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn_worlds import OPEN, worlds
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from worlds import drawn, line
 
@@ -22,7 +23,7 @@ from mdisim.engine.streams import sample_rows, service_factors, stream
 from mdisim.policies import RECIPES, MdiExit
 from mdisim.world import Arrivals, Jitter, World, setting
 
-SOME = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SOME = examples(8)
 OFFERED = ["sample", "source", "born_s"]
 PROGRAM = """
 import test_common_numbers as these
