@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from worlds import drawn, fixed, line, surely_last
 
@@ -244,7 +245,7 @@ def test_whom_to_send_away_by_hand():
     assert 212.5 * (1 - EXACT) <= bound.per_s <= 225.0  # at the prices for samples that are alike
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(st.integers(0, 10_000))
 def test_prices_of_samples_that_are_alike_give_the_linear_programme(seed):
     """Strong duality, with heads, labels, senders, stages that are held, and the way back to the input."""
@@ -321,7 +322,7 @@ def test_no_policy_of_a_shipped_scenario_exceeds_its_bound(name):
         assert exceeds(ground.world, policy, 1) <= 1.0 + EXACT
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(st.integers(0, 10_000))
 def test_no_policy_of_a_random_world_exceeds_its_bound(seed):
     """Samples of their own work and size, two sources, heads, labels, and tasks that go anywhere at random."""

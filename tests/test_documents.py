@@ -33,8 +33,16 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-TARGETS = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-SET_UP = ("python3 -m venv ", "pip install ", "source .venv/bin/activate", "git clone ", ".ci/run", "cd mdisim")
+TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+SET_UP = (
+    "python3 -m venv ",
+    "pip install ",
+    "source .venv/bin/activate",
+    "git clone ",
+    ".ci/run",
+    ".ci/nightly",
+    "cd mdisim",
+)
 NAMED = re.compile(r"# ([\w-]+\.\w+)\n")
 BUDGET = re.compile(r"<!-- budget: (\d+) s -->\n")
 NOT_RUN = re.compile(r"<!-- not run: \S.* -->\n")
@@ -86,6 +94,7 @@ def types(command: str) -> None:
         assert options(command.split()[2:]) <= options_of(ROOT / command.split()[1]), command
     else:
         assert command.removeprefix("python -m ").startswith((*SET_UP, "pytest")), f"who runs this? {command}"
+        assert all((ROOT / file).is_file() for file in re.findall(r" -r (\S+)", command)), command
 
 
 def options(words: list[str]) -> set[str]:

@@ -58,7 +58,6 @@ ROOMS = {  # a library, and the only places that know it
     "jinja2": {"report"},
     "joblib": {"experiments"},
     "distributed": {"experiments"},
-    "ray": {"experiments"},
     "optuna": {"experiments"},
 }
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
@@ -178,6 +177,14 @@ def test_everything_works_without_the_extras():
         "import mdisim; [getattr(mdisim, name) for name in mdisim.__all__]; import mdisim.cli"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_the_types_are_for_users_too():
+    classifiers = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "classifiers"
+    ]
+    assert "Typing :: Typed" in classifiers
+    assert (ROOT / "py.typed").read_bytes() == b""  # as PEP 561 has it
 
 
 def test_the_version_is_that_of_the_project():

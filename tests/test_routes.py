@@ -3,7 +3,8 @@
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mdisim.routes import routes
@@ -25,7 +26,7 @@ def time_s(link):
     return 8 * SIZE / link.rate.rate_bps + link.latency_s
 
 
-@settings(deadline=None)
+@examples()
 @given(networks())
 def test_every_route_ends_and_takes_the_shortest_time(network):
     n, links = network
@@ -49,7 +50,7 @@ def test_every_route_ends_and_takes_the_shortest_time(network):
             assert taken == pytest.approx(shortest[a][b])
 
 
-@settings(deadline=None)
+@examples()
 @given(networks(), st.randoms(use_true_random=False))
 def test_the_order_of_links_does_not_matter(network, random):
     n, links = network

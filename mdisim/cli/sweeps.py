@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 runs_somewhere = together(
     click.option("--jobs", type=click.IntRange(1), metavar="N",
                  help="How many runs at a time; as many as there are cores by default. 1 is this process itself."),
-    click.option("--backend", type=click.Choice(("local", "dask", "ray")), default="local", show_default=True,
+    click.option("--backend", type=click.Choice(("local", "dask")), default="local", show_default=True,
                  help="What looks after the runs."),
     click.option("--address", metavar="ADDR",
-                 help="The cluster of dask (tcp://host:8786, or its scheduler's file.json) or of ray (auto)."),
+                 help="The cluster of dask (tcp://host:8786, or its scheduler's file.json)."),
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Where runs are done: in this process, on the cores of this machine, or on a cluster under dask or ray.
+"""Where runs are done: in this process, on the cores of this machine, or on a cluster under dask.
 
 Each is an executor as `concurrent.futures` knows it, with what is to be known besides: which exceptions tell of a
 dead process, whether the executor is then broken, and how many tasks may wait in it.
@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from math import inf
@@ -20,9 +20,8 @@ from typing import Any
 
 from mdisim.experiments.prepare import ExperimentError
 
-BACKENDS = ("local", "dask", "ray")
+BACKENDS = ("local", "dask")
 WATCH_S = 1.0
-LIBRARIES = {"dask": "distributed", "ray": "ray"}  # each is an extra of the backend's name
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -37,22 +36,6 @@ class Serial(Executor):
         except Exception as error:
             future.set_exception(error)
         return future
-
-
-class Rays(Executor):
-    """Ray's tasks as an executor."""
-
-    def __init__(self, ray: Any) -> None:
-        self._call = ray.remote(max_retries=0)(_call)
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Hand a task to Ray."""
-        future: Future[Any] = self._call.remote(fn, *args, **kwargs).future()
-        return future
-
-
-def _call(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    return fn(*args, **kwargs)
 
 
 class Dasks(Executor):
@@ -124,7 +107,7 @@ class Where:
     """Where runs are to be done.
 
     `jobs`: how many processes; all cores if left out; one on this machine is this process itself. With an
-    `address`, dask and ray use the cluster that runs there, and as much of it as it has. Raises an ExperimentError
+    `address`, dask uses the cluster that runs there, and as much of it as it has. Raises an ExperimentError
     for what cannot be opened.
     """
 
@@ -139,11 +122,11 @@ class Where:
         if self.jobs is not None:
             check_jobs(self.jobs)
         if self.address is not None and self.backend == "local":
-            raise ExperimentError(f"address {self.address} is that of a cluster; backend dask or ray would do")
+            raise ExperimentError(f"address {self.address} is that of a cluster; backend dask would do")
         if self.address is not None and self.jobs is not None:
             raise ExperimentError(f"the cluster at {self.address} has as many workers as it has; leave jobs out")
-        if self.backend != "local":
-            extra(LIBRARIES[self.backend], self.backend)
+        if self.backend == "dask":
+            extra("distributed", "dask")
 
 
 def check_jobs(jobs: object) -> None:
@@ -155,10 +138,11 @@ def check_jobs(jobs: object) -> None:
 @contextmanager
 def engine(where: Where) -> Iterator[Engine]:
     """Open a backend, and close it with all that is under way in it."""
-    with ExitStack() as stack:
-        opened = _open(where, stack)
-        stack.callback(opened.close)
+    opened = _open(where)
+    try:
         yield opened
+    finally:
+        opened.close()
 
 
 def extra(module: str, name: str) -> Any:
@@ -176,11 +160,9 @@ def cores() -> int:
     return int(cpu_count())
 
 
-def _open(where: Where, stack: ExitStack) -> Engine:
+def _open(where: Where) -> Engine:
     if where.backend == "dask":
         return _dask(where)
-    if where.backend == "ray":
-        return _ray(where, stack)
     return Engine(lambda _: Serial(), ahead=1) if where.jobs == 1 else _local(where.jobs or cores())
 
 
@@ -225,15 +207,3 @@ def _dask(where: Where) -> Engine:
 
     # a worker that dies while it starts is not replaced, so that a cluster of our own is replaced as a whole
     return Engine(make, jobs=jobs, ahead=2 * jobs, deaths=(dask.KilledWorker,), breaks=True)
-
-
-def _ray(where: Where, stack: ExitStack) -> Engine:
-    """A cluster by its address, such as auto; or one of our own on this machine."""
-    ray = extra("ray", "ray")
-    if not ray.is_initialized():
-        own = {} if where.address else {"num_cpus": where.jobs or cores(), "include_dashboard": False}
-        ray.init(address=where.address, log_to_driver=False, logging_level="ERROR", **own)
-        stack.callback(ray.shutdown)
-    died = ray.exceptions
-    deaths = (died.WorkerCrashedError, died.OutOfMemoryError, died.NodeDiedError)
-    return Engine(lambda _: Rays(ray), deaths=deaths)

@@ -6,14 +6,15 @@ from dataclasses import replace
 from math import inf
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from worlds import drawn, fixed, line
 
 from mdisim.engine import run
 from mdisim.world import Arrivals, ConstantRate, Jitter, World
 
-SOME = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SOME = examples(20)
 
 
 @st.composite

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn_worlds import OPEN, worlds
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.random import Generator
 from worlds import drawn, fixed, line
@@ -28,7 +29,7 @@ from mdisim.policies import RECIPES, MdiExit
 from mdisim.policies.views import Here, Knobs
 from mdisim.world import UNREACHABLE, Arrivals, Device, Jitter, Link, Source, World, setting
 
-SOME = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SOME = examples(8)
 OFFERED = ["sample", "source", "born_s"]
 PROGRAM = """
 import test_common_numbers as these

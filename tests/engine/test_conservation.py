@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn_worlds import faults, policies, worlds
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mdisim.engine import run
@@ -19,8 +20,8 @@ from mdisim.policies import Policy
 from mdisim.results import STATUSES, Run
 from mdisim.world import World
 
-ANY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-SOME = settings(ANY, max_examples=15)
+ANY = examples(60)
+SOME = examples(15)
 PARTS = ["wait_s", "compute_s", "transfer_s"]
 
 

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from channel_flows import ends_s
 from drawn_worlds import trace
-from hypothesis import HealthCheck, assume, given, settings
+from examples import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mdisim.traces import Trace
 from mdisim.world import ConstantRate, Rate
 
-SOME = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SOME = examples(150)
 
 
 def fluid_ends_s(starts_s: list[float], bits: list[float], rates: list[Rate], cuts_s: list[float]) -> list[float]:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from drawn_worlds import faults, policies, worlds
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from worlds import fixed, line
 
@@ -15,7 +16,7 @@ from mdisim.engine import run
 from mdisim.results import TABLES, Run
 from mdisim.world import Arrivals, World
 
-ANY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+ANY = examples(40)
 
 
 def test_a_sample_of_two_stages_and_a_link() -> None:

@@ -160,7 +160,7 @@ def test_values_are_read_as_set_reads_them():
         ({"jobs": 0}, "jobs is 0"),
         ({"jobs": "2"}, "jobs is '2'; a whole number"),
         ({"backend": "slurm"}, "no backend 'slurm'"),
-        ({"address": "tcp://x:1"}, "backend dask or ray would do"),
+        ({"address": "tcp://x:1"}, "backend dask would do"),
         ({"shard": "3/3"}, "0/50 to 49/50 would do"),
         ({"shard": 3}, "0/50 to 49/50 would do"),
         ({"shard": "0/2"}, "--out"),

@@ -81,9 +81,7 @@ def alone(scene, tmp_path_factory):
     return (out / "summary.parquet").read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("backend", "library"), [("local", "joblib"), ("dask", "distributed"), ("ray", "ray")], ids=lambda x: x
-)
+@pytest.mark.parametrize(("backend", "library"), [("local", "joblib"), ("dask", "distributed")], ids=lambda x: x)
 def test_every_backend_gives_the_same_bytes(scene, alone, tmp_path, backend, library):
     if find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
@@ -109,4 +107,4 @@ def test_a_backend_that_is_not_installed_says_what_would_do(monkeypatch):
     with pytest.raises(ExperimentError, match=r"pip install 'mdisim\[dask\]'"):
         Where("dask")
     with pytest.raises(ExperimentError, match="leave jobs out"):
-        Where("ray", 2, "auto")
+        Where("dask", 2, "tcp://head:8786")

@@ -7,7 +7,8 @@ from math import inf
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tier_worlds import NAMES, O_C, O_E, answered, hints, made, tiers
 from worlds import line
@@ -86,7 +87,7 @@ def test_oracle_pools_cost_exactly_as_the_cascade_that_forwards_hidden_states():
 prices = st.floats(0.0, 10.0)
 
 
-@settings(max_examples=6, deadline=None)
+@examples(6)
 @given(st.tuples(*[st.floats(0.01, 2.0)] * 3), prices, prices, st.booleans(), st.sampled_from(["pure", "guarded"]))
 def test_the_saving_is_that_of_the_run_at_any_price(layer_cost, o_e, more, relayed, mode):
     world = tiers(made(25), relayed=relayed, o_e=o_e, o_c=o_e + more, layer_cost=layer_cost, duration_s=12.0)

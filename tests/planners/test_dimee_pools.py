@@ -7,7 +7,8 @@ from math import inf, sqrt
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tier_worlds import evidence_of
 
@@ -129,7 +130,7 @@ def test_what_belongs_together_counts_once():
 confidences = st.lists(st.tuples(*[st.floats(0.5, 1.0)] * 3, *[st.booleans()] * 3), min_size=1, max_size=30)
 
 
-@settings(deadline=None)
+@examples()
 @given(confidences, st.floats(0.4, 1.1), st.floats(0.4, 1.1), st.booleans())
 def test_pools_part_the_samples(samples, alpha, beta, require_correct):
     table = np.array(samples, dtype=float)
@@ -153,7 +154,7 @@ def test_pools_part_the_samples(samples, alpha, beta, require_correct):
     assert not (higher == 0)[pool > 0].any()
 
 
-@settings(deadline=None)
+@examples()
 @given(confidences, st.floats(0.4, 1.1), st.floats(0.4, 1.1))
 def test_oracle_pools_never_go_up(samples, alpha, beta):
     table = np.array(samples, dtype=float)

@@ -5,7 +5,8 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mdisim.profiles.build import BuildError, Shift
@@ -76,7 +77,7 @@ def test_blur_mirrors_the_image_at_its_edge():
     assert (np.diff(blurred[0]) >= 0).all()
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(shift=SHIFTS, order=st.permutations(range(6)), kept=st.integers(1, 6))
 def test_neither_order_nor_company_matters(shift, order, kept):
     images = np.random.default_rng(3).integers(0, 256, (6, 12, 12, 3), dtype=np.uint8)

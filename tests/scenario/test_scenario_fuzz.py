@@ -3,7 +3,8 @@
 from copy import deepcopy
 
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from plain_scenario import TEXT
 
@@ -104,7 +105,7 @@ def outcome(text):
 ACTIONS = st.sampled_from(["replace", "replace", "drop", "rename"])
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.lists(st.tuples(st.sampled_from(sorted(places(BASE), key=str)), ACTIONS, VALUES), min_size=1, max_size=3)
 )

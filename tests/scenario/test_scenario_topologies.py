@@ -5,7 +5,8 @@ import os
 import tracemalloc
 
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from plain_scenario import TEXT
 
@@ -45,7 +46,7 @@ def test_a_tree_is_filled_row_by_row(scenario):
     assert {(link.source, link.target) for link in world.links} == both((0, 1), (1, 2), (2, 3))
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(n=st.integers(2, 40), branching=st.integers(1, 6))
 def test_each_device_of_a_tree_but_the_root_has_one_above_it(n, branching):
     text = TEXT.replace("count: 2", f"count: {n}").replace("mesh", f"tree\n  branching: {branching}")
@@ -276,7 +277,7 @@ def outcome(text, **options):
         return None, error.faults
 
 
-@settings(deadline=None)
+@examples()
 @given(st.binary(max_size=60), st.integers(0, len(GRAPH) - 1))
 def test_whatever_is_in_the_file_there_are_links_or_faults(tmp_path_factory, content, place):
     folder = tmp_path_factory.getbasetemp()

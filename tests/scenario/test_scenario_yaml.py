@@ -1,6 +1,7 @@
 import pytest
 import yaml
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mdisim.scenario import Scenario, ScenarioError, yamlio
@@ -212,7 +213,7 @@ def test_a_byte_order_mark_does_not_matter(folder):
     assert Scenario.load(path) == before
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.one_of(st.text(), st.text(alphabet=" \n\t-:[]{},&*!|>'\"#%@?ab1.<")))
 def test_any_text_is_a_scenario_or_has_faults(text):
     with pytest.raises(ScenarioError) as error:
@@ -226,7 +227,7 @@ SCALARS = st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats
 KEYS = TEXTS.filter(lambda key: key not in ("", "<<"))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner), max_leaves=20))
 def test_what_is_dumped_reads_back(data):
     assert read(dump({"key": data})) == {"key": data}

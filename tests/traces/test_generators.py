@@ -6,7 +6,8 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mdisim.policies.parameters import parameters
@@ -66,7 +67,7 @@ def test_the_same_seed_draws_the_same_trace_and_another_another(model):
 
 
 @ALL
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(duration_s=st.floats(0.01, 400.0), step_s=st.floats(0.05, 3.0), seed=st.integers(0, 2**32))
 def test_a_trace_is_as_long_as_asked_in_whole_bits_and_loops(model, duration_s, step_s, seed):
     trace = draw(model, duration_s, seed, step_s)
@@ -79,7 +80,7 @@ def test_a_trace_is_as_long_as_asked_in_whole_bits_and_loops(model, duration_s, 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(kind=st.sampled_from([RandomWalk, GaussMarkov, Fade, Square, Constant, Outages, Quantiles]), data=st.data())
 def test_absurd_parameters_are_refused_in_words_or_drawn(kind, data):
     known = {"of": st.just(Constant(1e6)), "probabilities": st.just((0.1, 0.9)), "smooth": st.booleans()}

@@ -5,12 +5,13 @@ from math import inf, nan
 import numpy as np
 import pytest
 from drawn_traces import traces
-from hypothesis import HealthCheck, assume, given, settings
+from examples import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mdisim.traces import Trace, TraceError, cut, joined, resampled, scaled, shifted, stretched
 
-SOME = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SOME = examples(50)
 TWO = Trace([0, 1], [8, 4], 3, "loop", [0.1, 0.2], [0.0, 0.5])
 numbers = st.floats(0, 1000)
 factors = st.floats(0.001, 1000)

@@ -7,12 +7,13 @@ from math import inf, log2
 import numpy as np
 import pytest
 from drawn_traces import dyadic_traces, eighths, traces
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mdisim.traces import Trace, TraceError
 
-SOME = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SOME = examples(60)
 numbers = st.floats(0, 1000)
 amounts = st.floats(0, 1e11)
 

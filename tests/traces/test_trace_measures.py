@@ -6,11 +6,12 @@ from math import e, isnan, log
 import numpy as np
 import pytest
 from drawn_traces import dyadic_traces
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import given
 
 from mdisim.traces import Trace, TraceError, autocorrelation_s, statistics
 
-SOME = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SOME = examples(50)
 
 
 @given(dyadic_traces())

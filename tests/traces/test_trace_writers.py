@@ -6,13 +6,14 @@ from math import ceil
 import numpy as np
 import pytest
 from drawn_traces import traces
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mdisim.traces import Trace, TraceError, left_out, read, write
 from mdisim.traces.formats import WRITTEN, mahimahi
 
-SOME = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+SOME = settings(examples(40), suppress_health_check=list(HealthCheck))
 words = st.text(max_size=20)
 
 

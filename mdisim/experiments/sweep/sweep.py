@@ -168,7 +168,7 @@ def sweep(
     out
         The directory to keep results in, and to go on in; none if left out.
     jobs, backend, address
-        See `mdisim.experiments.executors.Where`: local (all cores of this machine by default), dask or ray.
+        See `mdisim.experiments.executors.Where`: local (all cores of this machine by default) or dask.
     shard
         (i, n) or 'i/n', i from 0 to n - 1: do only every nth run. The shard that finishes last writes the summary.
     keep_runs
