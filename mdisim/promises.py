@@ -79,10 +79,11 @@ def missed_deadline_probability(
 ) -> Probability:
     """The share of batches whose mean time is above `t_tar_s`, or whose accuracy is below `p_tar`.
 
-    As in `outage_probability`; the accuracy is that of all answers.
+    As in `outage_probability`; the accuracy is that of all answers. Rounding makes none late.
     """
     answers = _answers(run)
     time_s = answers["done_s"] - answers["born_s"]
+    t_tar_s += float(metrics.slack_s(t_tar_s, answers["done_s"]).max(initial=0.0))
     return outage.missed_deadline_probability(
         time_s, answers["correct"], t_tar_s=t_tar_s, p_tar=_target(run, p_tar), rng=rng, batch=batch,
         rounds=rounds, **options,

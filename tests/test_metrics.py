@@ -1,5 +1,6 @@
 """Every measure against a table small enough to count by hand."""
 
+from dataclasses import replace
 from math import inf, isnan, nan
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worlds import fixed, line
 
-from mdisim import metrics
+from mdisim import metrics, promises
 from mdisim.engine import run
 from mdisim.results import STATUSES, Run
 from mdisim.world import Arrivals
@@ -163,3 +164,32 @@ def test_little_and_utilisation_on_a_queue_of_known_load():
     assert summary["device_utilisation_max"] == pytest.approx(0.01 * summary["throughput_per_s"], rel=1e-3)
     waiting = summary["in_system_mean"] - summary["device_utilisation_max"]
     assert summary["queued_mean"] == pytest.approx(waiting, rel=0.15)  # 500 looks at it
+
+
+# --- deadlines
+
+
+@pytest.mark.parametrize("rate_per_s", [1.0, 7.0, 9.99])
+def test_an_answer_at_its_deadline_is_in_time(rate_per_s):
+    """A service of 100 ms and a deadline of 100 ms: instants are sums of many gaps, and no two round alike."""
+    world = line(stage_s=(0.1,), arrivals=Arrivals("constant", rate_per_s), duration_s=600.0, warmup_s=60.0,
+                 deadline_s=0.1)  # fmt: skip
+    done = run(world, fixed(world), 1)
+    offered = metrics.born(done).sum()
+    assert metrics.in_time_accuracy(done) == pytest.approx(1.0, abs=1.01 / offered)  # one may be in flight
+    assert promises.missed_deadline_probability(done, 0.1, 0.5, batch=1).value == 0.0
+    sooner = replace(done, sources=done.sources.assign(deadline_s=0.1 * (1 - 1e-6)))
+    assert metrics.in_time_accuracy(sooner) == 0.0
+    assert promises.missed_deadline_probability(done, 0.1 * (1 - 1e-6), 0.5, batch=1).value == 1.0
+
+
+@given(st.floats(0.0, 1e7), st.lists(st.floats(1e-6, 10.0), min_size=1, max_size=12), st.floats(1e-6, 1.0))
+def test_rounding_makes_nothing_late_and_lets_nothing_pass(born_s, delays_s, late_by):
+    done_s = born_s
+    for delay_s in delays_s:
+        done_s += delay_s
+    deadline_s = float(np.sum(delays_s))
+    slack_s = float(metrics.slack_s(deadline_s, done_s))
+    assert done_s - born_s <= deadline_s + slack_s
+    assert slack_s < 1e-9 * deadline_s + 1e-7
+    assert done_s + late_by - born_s > deadline_s + slack_s

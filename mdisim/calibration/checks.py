@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mdisim.errors import InputError
+from mdisim.policies.scores import no_logits
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,6 +32,8 @@ def checked(logits: NDArray[np.floating], labels: ArrayLike) -> tuple[Floats, In
         raise CalibrationError(f"labels have the shape {y.shape}; one for each of {len(z)} samples would do")
     if not np.isfinite(z).all():
         raise CalibrationError(f"{np.sum(~np.isfinite(z))} logits are not finite; finite numbers would do")
+    if wrong := no_logits(z):
+        raise CalibrationError(wrong)
     if not np.issubdtype(y.dtype, np.integer) or (len(y) and not (y.min() >= 0 and y.max() < z.shape[1])):
         raise CalibrationError(f"labels are not all classes; whole numbers from 0 to {z.shape[1] - 1} would do")
     return z, y.astype(np.int64)

@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 BATCH = 512
 ROUNDS = 100
 Z95 = 1.959963984540054
-ROUNDING = 1e-12  # of a sum of equal times, which is not to be late for it
+ROUNDING = 1e-9  # of a time, which is not to be late for what differences of instants and their sums lose
 
 
 class Probability(NamedTuple):
@@ -52,8 +52,8 @@ def mean_time_s(time_s: ArrayLike) -> float:
 
 
 def late_share(time_s: ArrayLike, t_tar_s: float) -> float:
-    """Share of samples that take longer than `t_tar_s` seconds, each by itself."""
-    return _share(np.asarray(time_s, dtype=np.float64) > t_tar_s)
+    """Share of samples that take longer than `t_tar_s` seconds, each by itself; rounding makes none late."""
+    return _share(_late(np.asarray(time_s, dtype=np.float64), t_tar_s))
 
 
 def outage_probability(
@@ -110,7 +110,7 @@ def missed_deadline_probability(
         raise CalibrationError(f"per is {per!r}; 'batch' or 'request' would do")
     starts = _starts(len(right), batch, rounds, drop_last)
     answers = np.stack([right * here, here])
-    late_s: Floats = taken if per == "batch" else np.asarray(taken > t_tar_s, dtype=np.float64)
+    late_s: Floats = taken if per == "batch" else _late(taken, t_tar_s).astype(np.float64)
     if paired:
         shuffled = _shuffles(np.stack([*answers, late_s]), rounds, rng)
     else:
@@ -119,8 +119,12 @@ def missed_deadline_probability(
     bad = _below(good, asked, p_tar, empty_is_outage)
     size = np.diff([*starts, min(len(right), starts[-1] + batch)])
     if per == "batch":
-        return _over_rounds((late > t_tar_s * size * (1 + ROUNDING)) | bad)
+        return _over_rounds(_late(late, t_tar_s * size) | bad)
     return _over_rounds(np.where(bad, 1.0, late / size))
+
+
+def _late(time_s: Floats, t_tar_s: Floats | float) -> NDArray[np.bool_]:
+    return np.asarray(time_s > t_tar_s * (1.0 + ROUNDING))
 
 
 def _share(values: NDArray[np.float64] | NDArray[np.bool_]) -> float:

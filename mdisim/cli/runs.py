@@ -56,7 +56,7 @@ def check(
         as_json([{key: facts[key] for key in facts if key not in ("resolved", "world")} for facts in found])
     else:
         texts = [
-            "\n# ".join((f"# {facts['file']}: all is well", *bounds_in_words(facts["bounds"])))
+            "\n# ".join((f"# {facts['file']}: all is well", *_warned(facts), *bounds_in_words(facts["bounds"])))
             + f"\n{facts['resolved']}"
             for facts in found
         ]
@@ -82,10 +82,15 @@ def _check(path: str, overrides: tuple[str, ...], allow_code: bool) -> dict[str,
         "exits": ground.world.n_exits,
         "policies": list(dict.fromkeys([own.name, *others])),
         "duration_s": ground.world.window.duration_s,
+        "warnings": scenario.warnings,
         "bounds": _bounds(ground, {own.name: own} | others),
         "resolved": ground.origin.resolved if ground.origin else "",
         "world": ground.world,
     }
+
+
+def _warned(facts: Mapping[str, Any]) -> list[str]:
+    return [f"warning: {warning}" for warning in facts["warnings"]]
 
 
 def _bounds(ground: Ground, policies: Mapping[str, Policy]) -> list[dict[str, Any]]:
@@ -150,6 +155,8 @@ def run(
     asked = identity(ground.origin, chosen.name, parameters(chosen), number)
     directory = placed(out, ground.name, asked)
     vacant(directory, asked, force)
+    for warning in ground.warnings:
+        click.echo(f"warning: {warning}", err=True)
     with progress_bar(f"{chosen.name} in {ground.name}") as advance:
         done = ground.run(chosen, number, advance, record)
     done.save(directory, command=command, force=force, also=_timeline(done) if record else lambda folder: None)

@@ -97,7 +97,8 @@ def compare_on(
     if until:
         check_measures([until.measure], measures(ground.world.n_exits))
     numbers = list(range(seeds.first) if isinstance(seeds, Auto) else check_seeds(seeds))
-    world, warnings = _warmed(ground.world, policies, jobs) if warmup == "mser" else (ground.world, [])
+    world, unsettled = _warmed(ground.world, policies, jobs) if warmup == "mser" else (ground.world, [])
+    warnings = [*ground.warnings, *unsettled]
     most = until.at_most if until else len(numbers)
     done = _run(world, policies, numbers, {}, jobs, progress, most)
     found = Comparison(_rows(policies, numbers, done), record(policies), ground.origin)

@@ -54,6 +54,11 @@ class Ground:
         """What the scenario is called."""
         return self.scenario.name if self.scenario else "by-hand"
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the scenario states in vain."""
+        return self.scenario.warnings if self.scenario else ()
+
     @cached_property
     def origin(self) -> Origin | None:
         """Where the world comes from, for the record; None for a world built by hand."""

@@ -17,6 +17,7 @@ from mdisim.statistics import Interval
 Verdict = Literal["met", "missed", "open"]
 
 UNITS = {"_per_s": RATE, "_s": TIME, "_bytes": DATA, "_bps": BANDWIDTH}  # by the end of a measure's name
+ROUNDING = 1e-9  # of a bound
 WRITTEN = re.compile(r"\s*(\w+)\s*(<=|>=)\s*(.+?)\s*")
 
 
@@ -46,7 +47,7 @@ class Target:
 
     def verdict(self, found: Interval) -> Verdict:
         """What an interval of the measure says; `open` where the bound lies in it. NaN misses every target."""
-        mean, low, high = (float(x) for x in found)
+        mean, low, high = (self._near(float(x)) for x in found)
         if isnan(mean):
             return "missed"
         below, above = high <= self.bound, low >= self.bound  # both false where there is no interval
@@ -56,13 +57,19 @@ class Target:
 
     def met_by(self, value: float) -> bool:
         """Whether a number meets the target."""
-        return value <= self.bound if self.at_most else value >= self.bound
+        near = self._near(value)
+        return near <= self.bound if self.at_most else near >= self.bound
 
     def violation(self, value: float) -> float:
         """By how much a number misses the target; below zero where it meets it, infinite for NaN."""
         if isnan(value):
             return float("inf")
-        return value - self.bound if self.at_most else self.bound - value
+        over = self._near(value) - self.bound
+        return over if self.at_most else -over
+
+    def _near(self, value: float) -> float:
+        """The bound itself for what differs from it by rounding alone, as a delay of two instants may."""
+        return self.bound if abs(value - self.bound) <= ROUNDING * abs(self.bound) else value
 
 
 def targets_of(given: str | Iterable[str], known: Sequence[str]) -> tuple[Target, ...]:

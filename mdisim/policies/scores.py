@@ -11,26 +11,66 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mdisim.errors import PolicyError
+from mdisim.errors import InputError, PolicyError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Heads = tuple[bool, ...]
 
 
-class Outputs(NamedTuple):
-    """What a network says of n samples at K exits: logits [n, K, C] or None, confidence and prediction
-    [n, K], and the true label [n]."""
+OFF = 0.01  # of a sum of probabilities: what 16 bits may take from it, even those of bfloat16 cut short
 
+
+class _Outputs(NamedTuple):
     logits: NDArray[np.floating] | None
     confidence: Floats
     prediction: Ints
     label: Ints
+
+
+class Outputs(_Outputs):
+    """What a network says of n samples at K exits: logits [n, K, C] or None, confidence and prediction
+    [n, K], and the true label [n].
+
+    Raises an InputError where the logits of an exit are probabilities.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls, logits: NDArray[np.floating] | None, confidence: Floats, prediction: Ints, label: Ints
+    ) -> Self:
+        """Make them of what was measured."""
+        if logits is not None and (wrong := no_logits(logits)):
+            raise InputError(wrong)
+        return super().__new__(cls, logits, confidence, prediction, label)
+
+
+def no_logits(logits: NDArray[Any]) -> str:
+    """What is wrong with logits [n, K, C], or [n, C] of one exit, if all of an exit are probabilities; else "".
+
+    A softmax of probabilities is nearly flat, so that no exit would ever be sure. Some logits may look like
+    probabilities by chance; those of all samples do not. Without samples, or with one class, nothing can tell.
+    """
+    if not len(logits) or logits.shape[-1] < 2 or not _add_up(logits[:1]).any():
+        return ""
+    every = _add_up(logits).all(axis=0)
+    if not every.any():
+        return ""
+    exits = ", ".join(str(k + 1) for k in np.flatnonzero(every))
+    what = f"logits{f' of exit {exits}' * every.ndim} are probabilities: every row is in [0, 1] and adds up to 1"
+    return f"{what}; give what goes into the softmax, or the logarithms, such as np.log(p + 1e-9)"
+
+
+def _add_up(rows: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which rows [..., C] are in [0, 1] and add up to one."""
+    values = rows.astype(np.float64)
+    return np.asarray((values >= 0.0).all(axis=-1) & (np.abs(values.sum(axis=-1) - 1.0) <= OFF))
 
 
 class Score(Protocol):

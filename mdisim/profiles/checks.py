@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mdisim.errors import InputError
+from mdisim.policies.scores import no_logits
 
 Array = NDArray[Any]
 
@@ -137,6 +138,8 @@ def sample_faults(
         faults += array_faults(name, array, SAMPLE_FIELDS[name], dims)
     if not faults:
         faults += _class_faults(arrays, dims, classes) + _width_faults(arrays, dims)
+        if "logits" in arrays and (wrong := no_logits(arrays["logits"])):
+            faults.append(wrong)
     return faults
 
 

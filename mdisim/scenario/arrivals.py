@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from math import isfinite
 from pathlib import Path
 
@@ -31,6 +32,28 @@ def times_s(path: Path) -> tuple[float, ...]:
             before = f"{times[-2]:g} s" if len(times) > 2 else "the start"
             raise InputError(f", line {number}: {times[-1]:g} s comes before {before}; sort the times")
     return tuple(times[1:])
+
+
+def outside(times_s: tuple[float, ...], duration_s: float) -> str:
+    """What is wrong where none of the instants, in order, falls in the run; it follows the file's name."""
+    if times_s[0] < duration_s:
+        return ""
+    what = f": none of its arrivals falls in the run, which ends at {duration_s:g} s: they come from"
+    cure = "subtract the first time, or lengthen run.duration"
+    return f"{what} {times_s[0]:.12g} s to {times_s[-1]:.12g} s; {cure}"
+
+
+def partly(times_s: tuple[float, ...], warmup_s: float, duration_s: float) -> list[str]:
+    """What to say where not all of the instants, in order, fall in the run, or none is measured."""
+    told, inside = [], bisect_left(times_s, duration_s)
+    if inside < len(times_s):
+        told.append(
+            f": of its {len(times_s)} arrivals, {inside} fall in the run, which ends at {duration_s:g} s; the "
+            f"last one comes at {times_s[-1]:.12g} s"
+        )
+    if bisect_left(times_s, warmup_s) == inside:
+        told.append(f": no arrival is measured: all come in the warm-up of {warmup_s:g} s, or after the run")
+    return told
 
 
 def _time_s(text: str, number: int) -> float:

@@ -21,9 +21,9 @@ from mdisim.policies.policy import Recipe
 from mdisim.profiles import CostTable, Profile, ProfileError
 from mdisim.routes import routes
 from mdisim.scenario import arrivals, failures, models
-from mdisim.scenario.failing import faults_of, too_fine, too_often
+from mdisim.scenario.failing import faults_of, too_fine, too_late, too_often
 from mdisim.scenario.faults import Finding
-from mdisim.scenario.models import Device, FromFile, Policy, Source, Spec, Speed
+from mdisim.scenario.models import Device, FromFile, Policy, Run, Source, Spec, Speed
 from mdisim.scenario.nearest import hint
 from mdisim.scenario.network import Network
 from mdisim.scenario.phrases import phrases
@@ -104,7 +104,7 @@ def everything(
             findings += too_often(parts["faults"], parts["run"])
             findings += too_fine(parts["faults"], parts.get("devices", {}), there, parts["run"], traces)
         findings += _sources(data.get("workload"), there)
-    findings += _arrivals(parts.get("workload", ()), traces.folders)
+    findings += _arrivals(parts.get("workload", ()), parts.get("run"), traces.folders)
     common: Policy | None = None
     code = traces.folders if allow_code else None
     for path, policy in policies(parts):
@@ -296,13 +296,27 @@ def _phases(parts: Mapping[str, Any]) -> list[Finding]:
     return found
 
 
-def _arrivals(workload: tuple[Source, ...], folders: Folders) -> list[Finding]:
+def _arrivals(workload: tuple[Source, ...], run: Run | None, folders: Folders) -> list[Finding]:
+    """Files of arrivals that cannot be read, or of which nothing falls in the run."""
     found = []
     for number, source in enumerate(workload):
         if isinstance(source.arrivals, FromFile):
             try:
-                arrivals.times_s(folders.file(source.arrivals.path))
+                times_s = arrivals.times_s(folders.file(source.arrivals.path))
+                say = "" if run is None else arrivals.outside(times_s, run.duration)
             except InputError as error:
-                say = f"{source.arrivals.path}{error}"
-                found.append(Finding(("workload", number, "arrivals", "path"), say))
+                say = str(error)
+            if say:
+                found.append(Finding(("workload", number, "arrivals", "path"), source.arrivals.path + say))
     return found
+
+
+def cautions(spec: Spec, folders: Folders) -> tuple[str, ...]:
+    """What a scenario without faults states in vain: arrivals that are not measured, events after the end."""
+    told = []
+    for number, source in enumerate(spec.workload):
+        if isinstance(source.arrivals, FromFile):
+            times_s = arrivals.times_s(folders.file(source.arrivals.path))
+            place = f"workload.{number}.arrivals.path: {source.arrivals.path}"
+            told += [place + say for say in arrivals.partly(times_s, spec.run.warmup, spec.run.duration)]
+    return (*told, *too_late(spec.faults, spec.run))

@@ -57,12 +57,23 @@ def too_often(stated: Faults, run: Run) -> list[Finding]:
     return found
 
 
+def too_late(stated: Faults | None, run: Run) -> list[str]:
+    """What to say of events that come after the end of a run, and so never."""
+    end_s = _end_s(run)
+    events = () if stated is None else stated.events
+    return [
+        f"faults.events.{number}: comes at {event.at:g} s, after the run, which ends at {end_s:g} s"
+        for number, event in enumerate(events)
+        if isinstance(event, Timed | Join) and event.at is not None and event.at >= end_s
+    ]
+
+
 def too_fine(
     stated: Faults, devices: Mapping[str, Device], there: Roster, run: Run, traces: Traces
 ) -> list[Finding]:
     """Speeds that slow down and whose traces have, lap after lap, more rates in a run than can be gone through."""
     slow = {d for event in stated.events if isinstance(event, Slowdown) for d in there.members(event.device)}
-    until_s = world.Window(run.duration, run.warmup, run.drain, run.drain_limit).end_s
+    until_s = _end_s(run)
     found = []
     for name in dict.fromkeys(there.entries[d] for d in sorted(slow)):
         speed, path = devices[name].speed if name in devices else 1.0, ("devices", name, "speed", "trace")
@@ -75,6 +86,10 @@ def too_fine(
             most = f"as the device has a slowdown, at most {MOST_RATES} rates would do"
             found.append(Finding(path, f"{say}; {most}: take a longer trace, or end: hold"))
     return found
+
+
+def _end_s(run: Run) -> float:
+    return world.Window(run.duration, run.warmup, run.drain, run.drain_limit).end_s
 
 
 def _of_device(event: Crash | Slowdown | Leave | Join, device: int) -> faults.Fault:

@@ -64,6 +64,8 @@ def _graph(text: bytes) -> Any:
         parser.Parse(text, True)
     except ExpatError as error:
         raise InputError(f", line {error.lineno}: is not XML: {ErrorString(error.code)}") from None
+    except LookupError as error:
+        raise InputError(f": cannot be read: {error}") from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what is drawn, not meant

@@ -118,7 +118,8 @@ class FromFile(Section):
 
     kind: Literal["file"]
     path: str
-    """A CSV file with one column time_s, from the scenario's folder or else the current one."""
+    """A CSV file with one column time_s, in seconds from the start of the run, some of which must come before its
+    end; from the scenario's folder or else the current one."""
 
 
 class Closed(Section):

@@ -156,7 +156,9 @@ class Network(Section):
     link: Link | None = None
     """What every link is like."""
     links: tuple[Pair, ...] = ()
-    """With topology edges: the links. With any other: pairs that differ from network.link."""
+    """With topology edges: the links. With any other: pairs that differ from network.link. A pair that is one of
+    several in another entry (a name of several devices, or both directions) overrides that one, in whatever order
+    they stand; else each link is stated once."""
     medium: Literal["shared", "point-to-point"] = "point-to-point"
     """Whether all links share one channel, as in one WiFi cell."""
     duplex: Literal["full", "half"] | None = None

@@ -114,6 +114,11 @@ class Scenario:
             allow_code=self.allow_code,
         )
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is stated in vain: arrivals in files that are not measured, events after the end."""
+        return checks.cautions(self.spec, self.folders)
+
     def build(self) -> World:
         """Resolve everything into numbers."""
         return building.world_of(self.spec, self.profile, self.folders, self.traces)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Collection, Iterator
+from itertools import combinations
+from typing import Any, NamedTuple
 
 from mdisim import world
 from mdisim.scenario import graphml
@@ -25,6 +26,19 @@ PLAIN = {  # a key of the scenario, and its name there
 }
 
 
+class Entry(NamedTuple):
+    """What is stated of some links: where, of which pairs of devices, and what.
+
+    `links` are those of the `pairs` that there are; `called` begins messages about it.
+    """
+
+    path: Path
+    pairs: frozenset[Ends]
+    links: list[Ends]
+    features: Features
+    called: str
+
+
 def wired(network: Network, there: Roster, traces: Traces) -> tuple[tuple[world.Link, ...], list[Finding]]:
     """Lay the links of a network, and say what is wrong with it (then the links are not to be used)."""
     found = _needless(network)
@@ -32,14 +46,16 @@ def wired(network: Network, there: Roster, traces: Traces) -> tuple[tuple[world.
     every, more = ({}, []) if network.link is None else _features(network.link, ("network", "link"), traces)
     found += more
     laid: dict[Ends, Features] = {pair: dict(every) for pair in ends}
+    entries: list[Entry] = []
     for path, pair in _stated(network, there, traces, found):
-        features, wrong = _features(pair, path, traces)
-        for one in _between(pair, path, network, there, laid, wrong):
-            laid[one] = laid.get(one, every) | features
-            if "rate" not in laid[one]:
-                wrong.append(Finding(path, "has no rate: give it one here, or to all in network.link"))
-        edge = f"{network.file}, edge from {pair.from_!r} to {pair.to!r}: " if path == FILE else ""
-        found += [one._replace(message=edge + one.message) for one in wrong]
+        entries.append(_entry(path, pair, network, there, laid, traces, found))
+        laid |= {one: dict(every) for one in entries[-1].links if one not in laid}
+    for entry in sorted(entries, key=lambda entry: (entry.path != FILE, -len(entry.pairs))):
+        for one in entry.links:
+            laid[one] |= entry.features
+    say = "has no rate: give it one here, or to all in network.link"
+    lacking = [entry for entry in entries if any("rate" not in laid[one] for one in entry.links)]
+    found += [Finding(entry.path, entry.called + say) for entry in lacking] + _twice(entries, there)
     if any("rate" not in laid[pair] for pair in ends):
         found.append(Finding(("network",), "missing key 'link': what every link is like, such as "
                              f"{Link.example}", True))  # fmt: skip
@@ -48,6 +64,48 @@ def wired(network: Network, there: Roster, traces: Traces) -> tuple[tuple[world.
     channels = _channels(network, list(laid))
     links = tuple(world.Link(*pair, channel=channels[pair], **laid[pair]) for pair in laid)
     return links, _unfair(network, links, there)
+
+
+def _entry(
+    path: Path,
+    pair: Pair,
+    network: Network,
+    there: Roster,
+    laid: Collection[Ends],
+    traces: Traces,
+    found: list[Finding],
+) -> Entry:
+    """What a pair says, and of which links."""
+    called = f"{network.file}, edge from {pair.from_!r} to {pair.to!r}: " if path == FILE else ""
+    features, wrong = _features(pair, path, traces)
+    pairs = _pairs(pair, path, there, wrong)
+    links = pairs
+    if network.topology != "edges" and path != FILE:
+        links = [one for one in pairs if one in laid]
+        if pairs and not links:
+            say = f"topology {network.topology} has no link between {pair.from_!r} and {pair.to!r}"
+            wrong.append(Finding(path, f"{say}; topology edges can have any"))
+    found += [one._replace(message=called + one.message) for one in wrong]
+    return Entry(path, frozenset(pairs), links, features, called)
+
+
+def _twice(entries: list[Entry], there: Roster) -> list[Finding]:
+    """Links that two entries of the scenario state, neither of which is about some of the other's pairs only."""
+    holders: dict[Ends, list[Entry]] = {}
+    for entry in entries:
+        for one in entry.links if entry.path != FILE else ():
+            holders.setdefault(one, []).append(entry)
+    found: dict[tuple[Path, Path], Finding] = {}
+    for (a, b), several in holders.items():
+        for first, second in combinations(several, 2):
+            key = (first.path, second.path)
+            if key in found or first.pairs < second.pairs or second.pairs < first.pairs:
+                continue
+            place = ".".join(map(str, first.path))
+            say = f"the link from {there.names[a]!r} to {there.names[b]!r} is stated in {place} already"
+            cure = "leave one of them out; only an entry for some of another's links may differ from it"
+            found[key] = Finding(second.path, f"{say}: {cure}")
+    return list(found.values())
 
 
 def _stated(network: Network, there: Roster, traces: Traces, found: list[Finding]) -> Iterator[tuple[Path, Pair]]:
@@ -75,10 +133,8 @@ def _features(section: Link | Pair, path: Path, traces: Traces) -> tuple[Feature
     return stated | {"rate": trace, "conditions": trace if conditioned else None}, found
 
 
-def _between(
-    pair: Pair, path: Path, network: Network, there: Roster, laid: dict[Ends, Features], found: list[Finding]
-) -> Iterator[Ends]:
-    """The directed links that a pair is about."""
+def _pairs(pair: Pair, path: Path, there: Roster, found: list[Finding]) -> list[Ends]:
+    """The directed pairs of devices that a pair is about, each once."""
     ends = {"from": there.members(pair.from_), "to": there.members(pair.to)}
     for key, name in (("from", pair.from_), ("to", pair.to)):
         if not ends[key]:
@@ -86,14 +142,8 @@ def _between(
     meant = [(a, b) for a in ends["from"] for b in ends["to"] if a != b]
     if all(ends.values()) and not meant:
         found.append(Finding((*path, "to"), f"a link from {pair.from_!r} to itself leads nowhere"))
-    meant += [(b, a) for a, b in meant] if pair.both else []
-    if network.topology == "edges" or path == FILE:
-        yield from meant
-    elif meant and not any(one in laid for one in meant):
-        say = f"topology {network.topology} has no link between {pair.from_!r} and {pair.to!r}"
-        found.append(Finding(path, f"{say}; topology edges can have any"))
-    else:
-        yield from (one for one in meant if one in laid)
+    back = [(b, a) for a, b in meant] if pair.both else []
+    return list(dict.fromkeys(meant + back))
 
 
 def _unfair(network: Network, links: tuple[world.Link, ...], there: Roster) -> list[Finding]:

@@ -105,7 +105,7 @@ def test_too_few_samples_and_samples_all_right_or_all_wrong_are_refused(name):
     logits, label = (array[:49] for array in drawn(200))
     with pytest.raises(RefusalError, match=r"49 samples are too few.*; 50 would do"):
         METHODS[name].fit(logits[:, 0], label)
-    logits = np.tile(np.eye(3), (40, 1))
+    logits = np.tile(2.0 * np.eye(3), (40, 1))
     right = np.tile(np.arange(3), 40)
     with pytest.raises(RefusalError, match="all 120 samples are right"):
         METHODS[name].fit(logits, right)
@@ -120,6 +120,7 @@ def test_too_few_samples_and_samples_all_right_or_all_wrong_are_refused(name):
         (np.zeros((60, 1)), np.zeros(60, int), "two or more"),
         (np.zeros((60, 3)), np.zeros(59, int), "one for each of 60"),
         (np.full((60, 3), np.nan), np.zeros(60, int), "180 logits are not finite"),
+        (np.full((60, 4), 0.25), np.zeros(60, int), "^logits are probabilities"),
         (np.zeros((60, 3)), np.full(60, 3), "from 0 to 2"),
         (np.zeros((60, 3)), np.zeros(60), "from 0 to 2"),
     ],

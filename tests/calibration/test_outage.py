@@ -40,6 +40,7 @@ def test_shares_by_hand():
     assert overall_accuracy(right) == 0.6
     assert mean_time_s([0.1, 0.2, 0.6]) == pytest.approx(0.3)
     assert late_share([0.1, 0.2, 0.6], 0.2) == pytest.approx(1 / 3)
+    assert late_share([300.1 - 300.0, 0.1 + 1e-6], 0.1) == 0.5  # a difference of instants, and one that is late
     assert np.isnan(device_accuracy([1, 0], [0, 0]))
     assert np.isnan(mean_time_s([]))
 

@@ -143,6 +143,18 @@ def test_an_interval_meets_misses_or_leaves_open(written, found, verdict):
     assert Target.of(written, KNOWN).verdict(found) == verdict
 
 
+@pytest.mark.parametrize("written", ["goal <= 100 ms", "goal >= 100 ms"])
+def test_rounding_misses_no_target(written):
+    target = Target.of(written.replace("goal", "latency_mean_s"), KNOWN)
+    delay_s = 300.1 - 300.0  # 0.10000000000002274
+    assert target.met_by(delay_s)
+    assert target.violation(delay_s) == 0.0
+    assert target.verdict(Interval(delay_s, delay_s, delay_s)) == "met"
+    off_s = delay_s + (1e-6 if "<=" in written else -1e-6)
+    assert not target.met_by(off_s)
+    assert target.verdict(Interval(off_s, off_s, off_s)) == "missed"
+
+
 def test_targets_carry_units():
     assert Target.of("latency_mean_s<=20 ms", KNOWN).bound == pytest.approx(0.02)
     assert Target.of("throughput_per_s >= 60/min", KNOWN).bound == pytest.approx(1.0)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mdisim.policies import Outputs
 from mdisim.profiles import CostTable, Profile, ProfileError, stated_costs
 
 COSTS = stated_costs(2, stage_s=[0.01, 0.02], out_bytes=[3072, 512, 0], kinds={"slow": 10.0, "fast": 1.0})
@@ -207,3 +208,69 @@ def test_a_profile_can_be_replaced_field_by_field():
     made = replace(profile(), name="other")
     assert made.name == "other"
     np.testing.assert_array_equal(made.confidence, profile().confidence)
+
+
+# --- probabilities in the place of logits
+
+
+def softmax(logits):
+    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return odds / odds.sum(axis=-1, keepdims=True)
+
+
+def cut(values):
+    """Values as bfloat16 has them, without rounding: the last 16 bits of float32 are lost."""
+    return (np.asarray(values, np.float32).view(np.uint32) & 0xFFFF0000).view(np.float32)
+
+
+MANY = np.random.default_rng(1).normal(0.0, 3.0, (300, 2, 1000))
+FEW = np.random.default_rng(2).normal(0.0, 3.0, (300, 2, 4))
+
+
+def with_logits(logits):
+    n = len(logits)
+    return Profile(
+        name="p", label=np.zeros(n, int), split=np.arange(n) % 2, logits=logits, costs={"native": COSTS}
+    )
+
+
+@pytest.mark.parametrize("logits", [MANY, FEW], ids=["1000 classes", "4 classes"])
+@pytest.mark.parametrize("written", [np.float64, np.float32, np.float16, cut], ids=["64", "32", "16", "bfloat16"])
+def test_probabilities_are_no_logits(logits, written):
+    made = written(softmax(logits))
+    with pytest.raises(
+        ProfileError, match=r"logits of exit 1, 2 are probabilities.*give what goes into the softmax"
+    ):
+        with_logits(made)
+    with pytest.raises(ValueError, match="logits of exit 1, 2 are probabilities"):
+        Outputs(made, made.max(axis=2), made.argmax(axis=2), np.zeros(len(made), int))
+
+
+def test_one_exit_of_probabilities_is_enough():
+    mixed = FEW.copy()
+    mixed[:, 1] = softmax(FEW)[:, 1]
+    with pytest.raises(ProfileError, match="logits of exit 2 are probabilities"):
+        with_logits(mixed)
+
+
+def test_classes_that_are_certain_are_no_logits():
+    with pytest.raises(ProfileError, match="are probabilities"):
+        with_logits(np.eye(4)[FEW.argmax(axis=2)])
+
+
+@pytest.mark.parametrize(
+    "logits",
+    [
+        np.log(softmax(FEW)),  # log-probabilities are logits
+        np.log(softmax(40 * FEW) + 1e-9),
+        np.random.default_rng(3).random((300, 2, 4)),  # in [0, 1], but they do not add up to 1
+        FEW - FEW.mean(axis=2, keepdims=True) + 0.25,  # they add up to 1, but are not in [0, 1]
+        np.where(np.arange(300)[:, None, None] < 299, softmax(FEW), FEW),  # one of 300 is none
+        np.zeros((300, 2, 4)),
+        np.ones((300, 2, 1)),  # one class
+        np.zeros((0, 2, 4)),
+    ],
+    ids=["log", "log of nothing", "in [0, 1]", "sum 1", "all but one", "zeros", "one class", "none"],
+)
+def test_what_may_be_logits_is_taken(logits):
+    assert with_logits(logits).n == len(logits)

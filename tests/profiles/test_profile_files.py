@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from mdisim.policies.scores import no_logits
 from mdisim.profiles import CostTable, Profile, ProfileError, read, stated_costs, synthesise, write
 
 finite = st.floats(-60000, 60000)
@@ -41,7 +42,7 @@ def profiles(draw):
     sample = st.integers(0, classes - 1)
     if draw(st.booleans()):
         logits = hnp.arrays(np.float16, (n, exits, classes), elements=st.floats(-60000, 60000, width=16))
-        answers = {"logits": draw(logits)}
+        answers = {"logits": draw(logits.filter(lambda rows: not no_logits(rows)))}
     else:
         answers = {
             "confidence": draw(hnp.arrays(float, (n, exits), elements=st.floats(0, 1))),
@@ -219,6 +220,7 @@ NO_NOTES = b'{"format": 1, "name": "x", "about": {}, "costs": {"native": {"kinds
         ("label.npy", as_npy(np.zeros(8, int))[:-8], r"its shape \(8,\) of int64 needs 64 bytes"),
         ("label.npy", as_npy(np.zeros(9, int)), r"logits has shape \(8, 2, 3\); it must be \(n=9, K=2, C=3\)"),
         ("label.npy", as_npy(np.zeros((8, 1), int)), r"label has shape \(8, 1\); it must be \(n"),
+        ("logits.npy", as_npy(np.full((8, 2, 3), 1 / 3)), "logits of exit 1, 2 are probabilities"),
         ("label.npy", as_npy(np.full(8, 3)), r"label\[0\] is 3 \(and 7 more\); there are 3 classes"),
         ("lables.npy", as_npy(np.zeros(8, int)), "no array 'lables'; did you mean 'label'"),
         ("costs/native/stages.npy", as_npy(0.0), "did you mean 'costs/native/stage_s'"),

@@ -278,3 +278,90 @@ def test_links_that_share_a_channel_fairly_have_their_rate_over_time_in_common(n
         assert "share a channel, but follow different rates over time: let both follow one trace" in faults(error)
         near(text.replace("medium: shared", "medium: point-to-point"))
         near(text.replace("sharing: fair", "sharing: fifo"))
+
+
+# --- what is stated of one link in several entries
+
+
+EDGES = "topology: edges\n  links: [{}]"
+
+
+def edges(scenario, *entries, topology="topology: edges"):
+    return scenario((f"topology: mesh\n{LINK}", f"{topology}\n  links: [{', '.join(entries)}]"))
+
+
+def rates(made):
+    """The rate of each link in Mbps, by the numbers of its ends."""
+    return {(link.source, link.target): link.rate.rate_bps / 1e6 for link in made.build().links}
+
+
+GROUP = "{from: source, to: worker, rate: 10 Mbps, latency: 3 ms}"
+BACK = {(1, 2): 7, (2, 1): 7}
+WORKERS = "{from: worker-1, to: worker-2, rate: 7 Mbps}"
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        "{from: source, to: worker-1, rate: 20 Mbps}",
+        "{from: worker-1, to: source, rate: 20 Mbps}",
+        "{from: source, to: worker-1, latency: 1 ms}",
+        "{from: source, to: worker-1, rate: 10 Mbps}",
+    ],
+)
+@pytest.mark.parametrize("topology", ["topology: edges", f"topology: mesh\n{LINK}"])
+def test_a_link_stated_twice_is_a_fault_that_names_both_places(scenario, second, topology):
+    first = "{from: source, to: worker-1, rate: 10 Mbps}"
+    other = "{from: source, to: worker-2, rate: 10 Mbps}"
+    with pytest.raises(ScenarioError) as error:
+        edges(scenario, first, other, second, topology=topology)
+    assert [fault.path for fault in error.value.faults] == ["network.links.2"]
+    assert "is stated in network.links.0 already" in faults(error)
+
+
+def test_groups_of_the_same_links_are_a_fault(scenario):
+    with pytest.raises(ScenarioError) as error:
+        edges(scenario, GROUP, WORKERS, "{from: worker, to: worker-2, rate: 1 Mbps}", GROUP)
+    assert [fault.path for fault in error.value.faults] == ["network.links.2", "network.links.3"]
+    assert "the link from 'worker-1' to 'worker-2' is stated in network.links.1 already" in faults(error)
+    assert "the link from 'source' to 'worker-1' is stated in network.links.0 already" in faults(error)
+
+
+def test_groups_that_overlap_are_a_fault(scenario):
+    """Both hold the link from worker-1 to edge-1, and each holds others."""
+    two = "worker: {kind: jetson-nano, count: 2}"
+    more = (two, f"{two}\n  edge: {{kind: pixel-1, count: 2}}")
+    ends = (("source", "worker"), ("worker-1", "edge"), ("worker", "edge-1"))
+    pairs = ", ".join(f"{{from: {a}, to: {b}, rate: 1 Mbps}}" for a, b in ends)
+    with pytest.raises(ScenarioError) as error:
+        scenario(more, (f"topology: mesh\n{LINK}", EDGES.format(pairs)))
+    assert "the link from 'worker-1' to 'edge-1' is stated in network.links.1 already" in faults(error)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_one_of_several_overrides_them_in_whatever_order(scenario, turned):
+    single = "{from: source, to: worker-1, rate: 20 Mbps}"
+    entries = [GROUP, single, WORKERS]
+    made = edges(scenario, *(entries[::-1] if turned else entries))
+    assert rates(made) == {(0, 1): 20, (1, 0): 20, (0, 2): 10, (2, 0): 10} | BACK
+    assert {link.latency_s for link in made.build().links if 0 in (link.source, link.target)} == {0.003}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_one_direction_overrides_both_in_whatever_order(scenario, turned):
+    entries = [GROUP, "{from: worker-1, to: source, rate: 2 Mbps, both: false}", WORKERS]
+    found = rates(edges(scenario, *(entries[::-1] if turned else entries)))
+    assert found == {(0, 1): 10, (1, 0): 2, (0, 2): 10, (2, 0): 10} | BACK
+
+
+def test_two_directions_are_two_links(scenario):
+    there, back = (f"{{from: {a}, to: {b}, rate: {rate} Mbps, both: false}}"
+                   for a, b, rate in (("source", "worker", 5), ("worker", "source", 6)))  # fmt: skip
+    assert rates(edges(scenario, there, back, WORKERS)) == {(0, 1): 5, (0, 2): 5, (1, 0): 6, (2, 0): 6} | BACK
+
+
+def test_a_group_of_which_the_topology_has_one_link_is_still_a_group(scenario):
+    single = "{from: source, to: worker-1, rate: 20 Mbps}"
+    for entries in ((GROUP, single), (single, GROUP)):
+        found = rates(edges(scenario, *entries, topology=f"topology: line\n{LINK}"))
+        assert found == {(0, 1): 20, (1, 0): 20, (1, 2): 20, (2, 1): 20}

@@ -181,6 +181,12 @@ def test_arrivals_from_a_file_begin_at_the_scenarios_folder(scenario, tmp_path):
         ("time_s\n1\nnan\n", "line 3: 'nan' is not a finite number of seconds"),
         ("time_s\n2\n1\n", "line 3: 1 s comes before 2 s; sort the times"),
         ("time_s\n-1\n", "line 2: -1 s comes before the start"),
+        (
+            "time_s\n1700000000.1\n1700000001.2\n",
+            "times.csv: none of its arrivals falls in the run, which ends at 600 s: they come from 1700000000.1 s "
+            "to 1700000001.2 s; subtract the first time, or lengthen run.duration",
+        ),
+        ("time_s\n600\n", "none of its arrivals falls in the run"),
     ],
 )
 def test_a_file_of_arrivals_with_faults(scenario, tmp_path, content, said):
@@ -189,6 +195,33 @@ def test_a_file_of_arrivals_with_faults(scenario, tmp_path, content, said):
         scenario(("{kind: poisson, rate: 20/s}", "{kind: file, path: times.csv}"), folder=tmp_path)
     assert said in faults(error)
     assert error.value.faults[0].path == "workload.arrivals.path"
+
+
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        ((0.0, 60.0, 599.9), ()),
+        ((1.0, 599.9, 600.0, 900.0), ("of its 4 arrivals, 2 fall in the run, which ends at 600 s; the last",)),
+        ((1.0, 59.0), ("no arrival is measured: all come in the warm-up of 60 s",)),
+        ((1.0, 700.0), ("of its 2 arrivals, 1 fall", "no arrival is measured")),
+    ],
+)  # fmt: skip
+def test_arrivals_that_fall_only_partly_in_the_run_are_warned_of(scenario, tmp_path, times, told):
+    (tmp_path / "times.csv").write_text("\n".join(["time_s", *map(str, times)]))
+    made = scenario(("{kind: poisson, rate: 20/s}", "{kind: file, path: times.csv}"), folder=tmp_path)
+    assert len(made.warnings) == len(told)
+    for warning, words in zip(made.warnings, told, strict=True):
+        assert warning.startswith("workload.0.arrivals.path: times.csv: ")
+        assert words in warning
+
+
+def test_faults_after_the_end_are_warned_of(scenario):
+    late, soon = (f"{{kind: crash, device: worker-{i}, at: {at}}}" for i, at in ((1, "10 min"), (2, "5 min")))
+    events = f"faults: {{events: [{late}, {soon}]}}"
+    made = scenario(("policy: mdi-exit", f"{events}\npolicy: mdi-exit"))
+    assert made.warnings == ("faults.events.0: comes at 600 s, after the run, which ends at 600 s",)
+    drained = scenario(("policy: mdi-exit", f"{events}\npolicy: mdi-exit"), overrides=["run.drain=true"])
+    assert drained.warnings == ()
 
 
 def test_arrivals_are_read_from_regular_files_of_bounded_size_only(scenario, tmp_path, monkeypatch):
