@@ -175,7 +175,8 @@ class Setting:
 class Recipe(Protocol):
     """A named policy and its parameters: a frozen dataclass that lays out a Policy for a given setting.
 
-    One that searches long may have a method `need(setting)` besides, which raises what `build` would, and soon.
+    One that searches long may have a method `need(setting)` besides, which raises what `build` would, and soon;
+    its `build` calls that first. What has none is built to be checked (see `fit`).
     """
 
     def build(self, setting: Setting) -> Policy:

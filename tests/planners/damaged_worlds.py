@@ -113,9 +113,9 @@ SOUND: dict[str, Any] = {
             for a, b in permutations(DEVICES, 2)
         ],
     },
-    "workload": [{"at": "mobile", "arrivals": {"kind": "poisson", "rate": "60/s"}}],
+    "workload": [{"at": "mobile", "arrivals": {"kind": "poisson", "rate": "100/s"}}],
     "policy": {"rule": f"{__name__}:Undemanding"},
-    "run": {"duration": "1 s", "seed": 1},
+    "run": {"duration": "600 ms", "seed": 1},
 }
 
 

@@ -17,7 +17,7 @@ from damaged_worlds import PLACES, SAMPLES, SOUND, K, damaged, labelled, profile
 
 from mdisim.engine import RuleError, simulation
 from mdisim.experiments.prepare import ExperimentError, Ground
-from mdisim.policies import FREE, Setting, row
+from mdisim.policies import FREE, Recipe, Setting, row
 from mdisim.policies import Policy as Built
 from mdisim.scenario import Scenario, ScenarioError
 from mdisim.scenario.models import Policy
@@ -39,27 +39,36 @@ def loaded(text: str, folder: Path) -> tuple[Scenario | None, set[str]]:
         return None, {fault.message for fault in error.faults}
 
 
-def failure(ground: Ground, stated: dict[str, Any]) -> str | None:
+def recipes(stated: list[dict[str, Any]]) -> dict[str, Recipe]:
+    """The policies by label."""
+    made = {one["label"]: recipe_of(Policy.model_validate(one), code=None)[0] for one in stated}
+    return {label: recipe for label, recipe in made.items() if recipe is not None}
+
+
+STATED = {"places": labelled(PLACES), "samples": labelled(SAMPLES)}
+MADE = {name: recipes(stated) for name, stated in STATED.items()}
+
+
+def failure(ground: Ground, recipe: Recipe) -> str | None:
     """Why a policy cannot be laid out, or stops in its run; None if it runs."""
-    recipe, found = recipe_of(Policy.model_validate(stated), code=None)
-    assert recipe is not None, found
     try:
         simulation.Simulation(ground.world, ground.policy(recipe), 1, lambda _: None).run()
     except ExperimentError as error:
-        return str(error).removeprefix(f"policy {stated['name']}: ")
+        return str(error).partition(": ")[2]
     except RuleError as error:
         return f"in the run: {error}"
     return None
 
 
-def compared(scenario: dict[str, Any], policies: list[dict[str, Any]], folder: Path) -> None:
+def compared(scenario: dict[str, Any], policies: str, folder: Path) -> None:
     """Check all policies at once, and run each."""
+    assert len(MADE[policies]) == len(STATED[policies])
     plain, _ = loaded(text_of(scenario), folder)
     if plain is None:
         return  # it is refused whatever the policy
-    _, told = loaded(text_of(scenario, compare=policies), folder)
+    _, told = loaded(text_of(scenario, compare=STATED[policies]), folder)
     ground = Ground.of(plain)
-    failed = {stated["label"]: failure(ground, stated) for stated in policies}
+    failed = {label: failure(ground, recipe) for label, recipe in MADE[policies].items()}
     assert {label: why for label, why in failed.items() if why is not None and why not in told} == {}
     assert told - set(failed.values()) == set()
 
@@ -71,12 +80,12 @@ def _few_looks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("what", DAMAGED)
 def test_check_knows_what_a_run_would_meet_in_a_damaged_world(what: str, folder: Path) -> None:
-    compared(DAMAGED[what], labelled(PLACES), folder)
+    compared(DAMAGED[what], "places", folder)
 
 
 @pytest.mark.parametrize("name", profiles())
 def test_check_knows_what_a_run_would_meet_in_a_poor_profile(name: str, folder: Path) -> None:
-    compared(SOUND | {"profile": f"./{name}.npz"}, labelled(SAMPLES), folder)
+    compared(SOUND | {"profile": f"./{name}.npz"}, "samples", folder)
 
 
 @pytest.mark.parametrize(
