@@ -59,7 +59,7 @@ class Task(NamedTuple):
 class Here(NamedTuple):
     """What a device knows of itself, exactly.
 
-    `queue` tasks wait for a core, `busy` are in service, `out_queue` messages wait to be sent. `service_s` is the
+    `queue` tasks wait for a core, `busy` are in service, `out_queue` tasks wait to be sent. `service_s` is the
     moving average of measured service times, of whichever stages; before the first it is the mean time of a stage
     here. `backlog_s` is the expected work of the tasks that wait: the sum of their stages' mean times on one core
     here, without heads, each sample's own factor, and what is in service. `holds` says whether this device may run
