@@ -180,10 +180,8 @@ def test_everything_works_without_the_extras():
 
 
 def test_the_types_are_for_users_too():
-    classifiers = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"][
-        "classifiers"
-    ]
-    assert "Typing :: Typed" in classifiers
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "Typing :: Typed" in project["classifiers"]
     assert (ROOT / "py.typed").read_bytes() == b""  # as PEP 561 has it
 
 
