@@ -302,8 +302,8 @@ def verdict(run: Run) -> Verdict:
       for more samples than twice what chance does; or where the number in the system stayed within 0.6 of that;
       or where every source waits for the system (closed loops, and rates that the policy sets).
 
-    Of M/D/1 and M/M/1 queues with 10,000 arrivals, none of a load up to 0.95 is called overloaded, and none of a
-    load from 1.02 on is called stable; docs/inside/why.md has the table of how often which verdict is given.
+    Of M/D/1 and M/M/1 queues with 10,000 arrivals at stated rates, none of a load up to 0.95 is called overloaded,
+    and all from 1.02 on are; docs/inside/why.md has the table of how often which verdict is given.
     """
     if not born(run).any():
         return "no samples"
@@ -315,14 +315,6 @@ def verdict(run: Run) -> Verdict:
 def worst(verdicts: Iterable[str]) -> str:
     """The worst of these verdicts."""
     return max(verdicts, key=[str(verdict) for verdict in VERDICTS].index)
-
-
-def doubt(label: str, given: str) -> str:
-    """What a verdict other than stable says against what was measured."""
-    if given == "no samples":
-        return f"{label} has no samples: none was born in the window; lengthen run.duration, or raise the rate"
-    told = f"{label} is {given}: what is measured depends on how long the run is"
-    return told if given == "overloaded" else f"{told}, or may do so; a longer run tells more"
 
 
 def _number(run: Run) -> NDArray[np.int64]:

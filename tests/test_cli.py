@@ -266,6 +266,50 @@ def test_a_fault_of_the_program_keeps_its_traceback(own_rules, capsys):
         told(capsys, *own_rules, "policy={rule: 'own_rules:Broken'}")
 
 
+# --- arrivals that do not fall in the run
+
+
+@pytest.fixture
+def clocked(scene):
+    """Two files of arrivals, one in seconds since 1970, and how to name one."""
+    (scene / "clock.csv").write_text("time_s\n1700000000.1\n1700000001.2\n")
+    (scene / "part.csv").write_text("time_s\n0.2\n0.6\n7\n")
+    return "two.yaml", "--set", "workload.arrivals={kind: file, path: FILE}"
+
+
+@pytest.mark.parametrize("command", ["check", "run", "compare", "sweep", "search"])
+def test_arrivals_in_clock_times_are_refused(clocked, capsys, command):
+    more = {"sweep": ("--grid", "policy.exit_threshold=0.7,0.9"), "search": ("--target", "accuracy >= 0.5")}
+    asked = [part.replace("FILE", "clock.csv") for part in clocked]
+    code, out, err = told(capsys, command, *asked, *more.get(command, ()))
+    assert (code, out) == (2, "")
+    assert (
+        "clock.csv: none of its arrivals falls in the run, which ends at 5 s: they come from 1700000000.1 s" in err
+    )
+    assert err.count("Error") == 1
+
+
+def test_arrivals_that_are_partly_in_the_run_are_a_warning(clocked, capsys):
+    asked = [part.replace("FILE", "part.csv") for part in clocked]
+    told_of = "of its 3 arrivals, 2 fall in the run, which ends at 5 s"
+    code, out, _ = told(capsys, "check", *asked)
+    assert code == 0
+    assert out.splitlines()[1].startswith("# warning: workload.0.arrivals.path: part.csv: ")
+    assert told_of in out
+    assert told_of in json.loads(told(capsys, "check", *asked, "--json")[1])[0]["warnings"][0]
+    for command in (("run",), ("sweep", "--seeds", 1, "--jobs", 1), ("compare", "--seeds", 1, "--json")):
+        code, _, err = told(capsys, *command[:1], *asked, *command[1:])
+        assert code == 0
+        assert told_of in err
+
+
+def test_a_run_without_samples_says_so_in_its_first_line(clocked, capsys):
+    code, out, err = told(capsys, "run", *[part.replace("FILE", "part.csv") for part in clocked])
+    assert code == 0
+    assert out.splitlines()[0].endswith(": no samples")
+    assert "no arrival is measured: all come in the warm-up of 1 s" in err
+
+
 # --- compare
 
 

@@ -154,6 +154,16 @@ def test_the_worst_verdict_counts():
     table = by_hand({"a": [1.0, 2.0], "b": [1.0, 2.0]})
     table.runs["verdict"] = ["stable", "overloaded", "backlogged", "stable"]
     assert table.verdicts().to_dict() == {"a": "overloaded", "b": "backlogged"}
+    both = table.table(["verdict", "delay_s"])
+    assert both["verdict"]["worst"].to_dict() == {"a": "overloaded", "b": "backlogged"}
+    assert both["delay_s"].shape == (2, 7)
+    assert table.by_seed("verdict").to_numpy().tolist() == [["stable", "backlogged"], ["overloaded", "stable"]]
+    assert [row["verdict"] for row in table.records(["verdict"])] == ["overloaded", "backlogged"]
+
+
+def test_no_samples_is_worse_than_overload():
+    assert metrics.worst(["stable", "no samples", "overloaded"]) == "no samples"
+    assert metrics.worst(iter(["stable", "backlogged"])) == "backlogged"
 
 
 def test_jobs_change_nothing():

@@ -64,6 +64,22 @@ def test_the_warm_up_that_mser_finds_is_told(scene, capsys):
     assert f"the first {Comparison.load('out').warmup_s:.4g} s of each run are left out (mser)" in out
 
 
+def test_the_verdict_is_a_measure(scene, capsys):
+    asked = ("compare", "two.yaml", "--seeds", 2, "--force", "--measures")
+    code, out, _ = told(capsys, *asked, "latency_p95_s,verdict")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines() if line.startswith("  latency")] == ["latency"] * 2
+    assert out.count("verdict") == 1
+    code, out, _ = told(capsys, *asked, "verdict")
+    assert code == 0
+    assert "difference" not in out
+    assert "stable" in next(line for line in out.splitlines() if "verdict" in line)
+    code, out, _ = told(capsys, *asked, "verdict", "--json")
+    assert {row["verdict"] for row in json.loads(out)} <= {"stable", "backlogged", "overloaded"}
+    assert "verdict" in told(capsys, *asked, "verdict,accuracy", "--format", "latex")[1]
+    assert told(capsys, *asked, "verdikt")[0] == 2
+
+
 def test_what_is_asked_for_names_the_directory(scene, capsys):
     def directory(*more):
         code, out, _ = told(capsys, "compare", "two.yaml", "--measures", "accuracy", "--seeds", *more)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -73,6 +73,12 @@ def scenario_of(path: str, overrides: tuple[str, ...], allow_code: bool) -> Scen
     from mdisim.scenario import Scenario
 
     return Scenario.load(path, overrides=overrides, allow_code=allow_code)
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Print warnings where they do not spoil what programs read."""
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
 
 
 def listed(text: str) -> list[str]:

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from mdisim.cli.options import check_plot, listed, placed, plots, reads_scenario, scenario_of, writes_results
+from mdisim.cli.options import (
+    check_plot,
+    listed,
+    placed,
+    plots,
+    reads_scenario,
+    scenario_of,
+    warn,
+    writes_results,
+)
 from mdisim.cli.seeds import seeded, seeds_asked
 from mdisim.cli.shown import ANY, as_json, bounds_in_words, progress_bar
 from mdisim.errors import InputError
@@ -155,8 +164,7 @@ def run(
     asked = identity(ground.origin, chosen.name, parameters(chosen), number)
     directory = placed(out, ground.name, asked)
     vacant(directory, asked, force)
-    for warning in ground.warnings:
-        click.echo(f"warning: {warning}", err=True)
+    warn(ground.warnings)
     with progress_bar(f"{chosen.name} in {ground.name}") as advance:
         done = ground.run(chosen, number, advance, record)
     done.save(directory, command=command, force=force, also=_timeline(done) if record else lambda folder: None)
@@ -265,8 +273,7 @@ def compare(
     else:
         click.echo(done.markdown(wanted) if style == "markdown" else done.latex(wanted), nl=False)
     if wants_json or style != "table":
-        for warning in done.warnings:
-            click.echo(f"warning: {warning}", err=True)
+        warn(done.warnings)
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mdisim.cli.options import listed, placed, reads_scenario, scenario_of, together, writes_results
+from mdisim.cli.options import listed, placed, reads_scenario, scenario_of, together, warn, writes_results
 from mdisim.cli.shown import as_json, show
 from mdisim.cli.sweeps_shown import (
     judged_line,
@@ -84,6 +84,7 @@ def sweep(
     loaded = scenario_of(scenario, overrides, allow_code)
     wanted = MEASURES if measures is None else tuple(listed(measures))
     _known(wanted, loaded)
+    warn(loaded.warnings)
     with tallies(f"sweep of {loaded.name}") as told:
         named = None if policies is None else listed(policies)
         plan = lay_out(

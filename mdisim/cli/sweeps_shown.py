@@ -144,7 +144,7 @@ def sweep_report(done: Sweep, measures: Sequence[str], directory: Path) -> None:
     rows = [
         {**{done.head(p): _short(row[p]) for p in done.paths}, "policy": row["policy"], "seeds": row["seeds"]}
         | {m: quantity(m, row[m], row[f"{m}_high"] - row[m]) for m in shown}
-        | {VERDICT: row[VERDICT] or "-"}
+        | {VERDICT: row[VERDICT] if isinstance(row[VERDICT], str) else "-"}
         for row in done.table(shown).head(MOST_ROWS).to_dict("records")
     ]
     if rows:

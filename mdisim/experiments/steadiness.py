@@ -11,7 +11,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from mdisim.metrics import doubt
 from mdisim.policies.scores import Floats
 from mdisim.results import Run
 from mdisim.statistics import holm, mser5, paired_p
@@ -43,6 +42,14 @@ def settled_s(series: Sequence[Floats], duration_s: float) -> tuple[float, bool]
     """When the mean of several runs' series has settled, by MSER-5, and whether it has at all."""
     cut = mser5(np.mean(series, axis=0))
     return cut.drop * duration_s / BINS, cut.settled
+
+
+def doubt(label: str, given: str) -> str:
+    """What a verdict other than stable says against what was measured."""
+    if given == "no samples":
+        return f"{label} has no samples: none was born in the window; lengthen run.duration, or raise the rate"
+    told = f"{label} is {given}: what is measured depends on how long the run is"
+    return told if given == "overloaded" else f"{told}, or may do so; a longer run tells more"
 
 
 def doubts(

@@ -52,7 +52,21 @@ def test_the_rate_of_an_mm1_queue_at_a_mean_latency(queue):
 
 def test_a_target_that_is_always_met_ends_where_the_queue_does(queue):
     found = search_rate(queue, "local", "accuracy >= 0.5", care=Care(batch=2, most=4, tolerance=0.1), jobs=1)
-    assert 85 < found.rate_per_s < 110  # the verdict calls up to 0.95 of what it can do stable, from 1.1 on not
+    assert 80 < found.rate_per_s <= 100  # it must be shown in 35 s that it keeps up, and above 100/s it does not
+    verdicts = found.points.set_index("rate_per_s")["verdict"]
+    assert set(verdicts[verdicts.index > 100]) == {"overloaded"}
+    assert verdicts[found.rate_per_s] in ("stable", "backlogged")  # nine of ten runs are stable
+
+
+@pytest.mark.parametrize("kind", ["constant", "poisson"])
+@pytest.mark.parametrize("start_per_s", [80.0, 101.9])
+def test_no_rate_is_found_above_what_can_be_done(queue, kind, start_per_s):
+    """One server of 10 ms a sample: 100 per second, and not a sample more."""
+    scenario = Scenario.load(queue, {"workload.arrivals.kind": kind, "jitter": {"kind": "none"}})
+    care = Care(batch=2, most=2, tolerance=0.01)
+    found = search_rate(scenario, None, "accuracy >= 0.5", care=care, start_per_s=start_per_s, jobs=1)
+    assert (98 if kind == "constant" else 85) < found.rate_per_s <= 100
+    assert found.high_per_s <= 102
 
 
 def test_a_target_that_is_never_met_has_no_rate(queue):

@@ -428,6 +428,17 @@ def test_a_sweep_of_which_everything_failed_has_a_table_too(moody):
     assert set(done.runs["status"]) == {"failed"}
     assert done.table("accuracy")["seeds"].tolist() == [0]
     assert done.table("accuracy")["accuracy"].isna().all()
+    assert done.table("accuracy")["verdict"].isna().all()
+    assert done.records(["verdict"])[0]["verdict"] is None
+
+
+def test_a_table_has_the_worst_verdict_over_the_seeds(swept):
+    last = swept.runs.index[-1]
+    given = replace(swept, runs=swept.runs.assign(verdict="stable"))
+    given.runs.loc[last, "verdict"] = "backlogged"
+    table = given.table("verdict")
+    assert table["verdict"].tolist() == ["stable"] * 7 + ["backlogged"]
+    assert given.table("accuracy")["verdict"].tolist() == table["verdict"].tolist()
 
 
 # --- tables and the command line
@@ -459,7 +470,7 @@ def test_the_command_sweeps_and_goes_on(path, tmp_path, capsys, monkeypatch):
                "--seeds", 2, "--jobs", 1, "--out", tmp_path / "out")  # fmt: skip
     code, out, err = told(capsys, *command)
     assert code == 0
-    for words in ("policy.exit_threshold", "0.7", "mdi-exit", "4 runs: 4 done", "written to"):
+    for words in ("policy.exit_threshold", "0.7", "mdi-exit", "verdict", "4 runs: 4 done", "written to"):
         assert words in out
     assert "4 of 4" in err
     code, out, _ = told(capsys, *command, "--json")

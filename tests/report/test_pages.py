@@ -166,6 +166,14 @@ def test_overload_and_what_the_comparison_says_are_warnings():
 
 
 @bare
+def test_a_run_without_samples_is_a_warning():
+    base = page_runs.run()
+    text = page(replace(base, tasks=base.tasks.iloc[:0], origin=None))
+    assert re.search(r'<td class="[^"]*no-samples">no samples</td>', text)
+    assert f"{base.policy} has no samples: none was born in the window" in text
+
+
+@bare
 def test_a_run_warns_of_a_warm_up_that_is_too_short():
     base = page_runs.run()
     tasks = pd.DataFrame({"admitted_s": [0.1 * i for i in range(600)]})

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from mdisim.experiments.comparison import MEASURES, Comparison
+from mdisim.experiments.steadiness import doubt
 from mdisim.experiments.written import lines, meaning
-from mdisim.metrics import doubt
 from mdisim.report.forests import differences
 from mdisim.report.frontiers import FRONTIERS, frontier
 from mdisim.report.loads import OVERALL, utilisation

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mdisim import metrics
-from mdisim.experiments.steadiness import BINS, DRIFT, in_system, settled_s
+from mdisim.experiments.steadiness import BINS, DRIFT, doubt, in_system, settled_s
 from mdisim.experiments.written import cell
 from mdisim.recovery import recovery
 from mdisim.report.delays import latencies
@@ -70,7 +70,7 @@ def _facts(run: Run) -> Facts:
 def _doubts(run: Run, verdict: str) -> list[str]:
     """What speaks against a steady state; of one run no test can tell more than this."""
     if verdict != "stable":
-        return [f"{metrics.doubt(run.policy, verdict)}."]
+        return [f"{doubt(run.policy, verdict)}."]
     series = in_system(run)
     cut_s, settled = settled_s([series], run.duration_s)
     if not settled:
