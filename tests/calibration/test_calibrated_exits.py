@@ -59,7 +59,9 @@ def test_who_answers_is_what_the_policies_answer_matrix_says(over):
 
 def test_without_calibration_the_score_is_max_softmax_to_the_last_bit(over):
     left = calibrate(over, mode="none")
-    np.testing.assert_array_equal(left.score(over), SCORES["max-softmax"].score(over, (True,) * over.confidence.shape[1]))
+    np.testing.assert_array_equal(
+        left.score(over), SCORES["max-softmax"].score(over, (True,) * over.confidence.shape[1])
+    )
     np.testing.assert_array_equal(left.prediction(over), over.prediction)
 
 
