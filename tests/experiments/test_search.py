@@ -66,7 +66,7 @@ def test_no_rate_is_found_above_what_can_be_done(queue, kind, start_per_s):
     care = Care(batch=2, most=2, tolerance=0.01)
     found = search_rate(scenario, None, "accuracy >= 0.5", care=care, start_per_s=start_per_s, jobs=1)
     assert (98 if kind == "constant" else 85) < found.rate_per_s <= 100
-    assert found.high_per_s <= 102
+    assert 100 <= found.high_per_s <= 106  # what is decided to be too much is so
 
 
 def test_a_target_that_is_never_met_has_no_rate(queue):
@@ -119,12 +119,25 @@ def test_bisection_finds_the_limit_from_anywhere(start, limit):
     assert missed - met <= 0.01 * missed
 
 
-@pytest.mark.parametrize(("unstable", "runs", "verdict"), [(1, 10, "met"), (4, 40, "met"), (5, 40, "missed")])
-def test_nine_of_ten_runs_are_enough(queue, unstable, runs, verdict):
+@pytest.mark.parametrize(
+    ("others", "runs", "verdict"),
+    [
+        ({"overloaded": 1}, 10, "met"),
+        ({"overloaded": 4}, 40, "met"),
+        ({"overloaded": 5}, 40, "missed"),
+        ({"no samples": 5}, 5, "missed"),
+        ({"backlogged": 1}, 10, "met"),
+        ({"backlogged": 5}, 40, "open"),  # not shown to keep up, nor not to
+        ({"backlogged": 30, "overloaded": 4}, 40, "open"),
+        ({"backlogged": 30, "overloaded": 5}, 40, "missed"),
+    ],
+)
+def test_nine_of_ten_runs_are_enough(queue, others, runs, verdict):
     scenario = Scenario.load(queue)
     targets = targets_of("accuracy >= 0.5", ("accuracy",))
     judge = Judge(scenario, None, targets, Rates.of(scenario), Care(most=40))
-    given = pd.DataFrame({"accuracy": 0.9, "verdict": ["stable"] * (runs - unstable) + ["overloaded"] * unstable})
+    told = [name for name, times in others.items() for _ in range(times)]
+    given = pd.DataFrame({"accuracy": 0.9, "verdict": told + ["stable"] * (runs - len(told))})
     assert judge._verdict(given)[0] == verdict
 
 
