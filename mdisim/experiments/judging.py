@@ -136,7 +136,7 @@ class Judge:
         return ("met" if found == {"met"} and _stable_share(runs) >= STABLE else "open"), intervals
 
     def _too_many(self, runs: pd.DataFrame, allowed: tuple[str, ...]) -> bool:
-        """Whether so many runs have other verdicts that, whatever follows, nine of ten cannot have one of these."""
+        """Whether so many runs have other verdicts that nine of ten can no longer have one of these."""
         others = int((~runs["verdict"].isin(allowed)).sum())
         return self.care.most - others < STABLE * self.care.most
 
