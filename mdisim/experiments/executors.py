@@ -19,6 +19,7 @@ from numbers import Integral
 from typing import Any
 
 from mdisim.experiments.prepare import ExperimentError
+from mdisim.experiments.processes import safe_path, without_interrupts
 
 BACKENDS = ("local", "dask", "ray")
 WATCH_S = 1.0
@@ -101,16 +102,19 @@ class Engine:
     _open: Executor | None = None
 
     def submit(self, fn: Callable[..., Any], task: Any) -> Future[Any]:
-        """Hand out a task; the executor opens with the first."""
+        """Hand out a task; the executor opens with the first, and its processes may start with any."""
         if self._open is None:
-            self._open = self.make(self.jobs)
-        return self._open.submit(fn, task)
+            self.restart(self.jobs)
+        assert self._open is not None
+        with without_interrupts():
+            return self._open.submit(fn, task)
 
     def restart(self, jobs: int | None = None) -> None:
         """Go on with a fresh executor, of so many processes or else of all."""
         self.close()
         if jobs is not None:
-            self._open = self.make(jobs)
+            with without_interrupts():
+                self._open = self.make(jobs)
 
     def close(self) -> None:
         """Stop all that is under way."""
@@ -156,6 +160,7 @@ def check_jobs(jobs: object) -> None:
 def engine(where: Where) -> Iterator[Engine]:
     """Open a backend, and close it with all that is under way in it."""
     with ExitStack() as stack:
+        stack.enter_context(safe_path())
         opened = _open(where, stack)
         stack.callback(opened.close)
         yield opened
