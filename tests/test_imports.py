@@ -16,7 +16,7 @@ import mdisim
 ROOT = Path(mdisim.__file__).parent
 LAYERS = (  # from the leaf up: a module imports what stands with it or before it
     {"policies"},
-    {"files"},
+    {"files", "printable"},
     {"faults", "rates"},
     {"world"},
     {"routes"},

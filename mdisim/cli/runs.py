@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from mdisim.cli.options import check_plot, listed, placed, plots, reads_scenario, scenario_of, writes_results
+from mdisim.cli.output import as_json, progress_bar, say
 from mdisim.cli.seeds import seeded, seeds_asked
-from mdisim.cli.shown import ANY, as_json, bounds_in_words, progress_bar
+from mdisim.cli.shown import ANY, bounds_in_words
 
 if TYPE_CHECKING:
     from mdisim.experiments.comparison import Warmup
@@ -60,7 +61,7 @@ def check(
             + f"\n{facts['resolved']}"
             for facts in found
         ]
-        click.echo("---\n".join(texts), nl=False)
+        say("---\n".join(texts), end="")
 
 
 def _check(path: str, overrides: tuple[str, ...], allow_code: bool) -> dict[str, Any]:
@@ -164,7 +165,7 @@ def run(
     else:
         run_report(done, f"seed {number}" + (" (--seed wins over the file's)" if seeded else ""), directory)
         if record:
-            click.echo(f"every event in {directory / EVENTS}, for a viewer of Chrome traces")
+            say(f"every event in {directory / EVENTS}, for a viewer of Chrome traces")
 
 
 def _timeline(run: Run) -> Callable[[Path], object]:
@@ -256,10 +257,10 @@ def compare(
     elif style == "table":
         comparison_report(done, wanted, directory)
     else:
-        click.echo(done.markdown(wanted) if style == "markdown" else done.latex(wanted), nl=False)
+        say(done.markdown(wanted) if style == "markdown" else done.latex(wanted), end="")
     if wants_json or style != "table":
         for warning in done.warnings:
-            click.echo(f"warning: {warning}", err=True)
+            say(f"warning: {warning}", err=True)
 
 
 @click.command()
@@ -267,4 +268,4 @@ def schema() -> None:
     """Print the scenario's JSON Schema, for editors."""
     from mdisim.scenario import Scenario
 
-    click.echo(json.dumps(Scenario.schema(), indent=2, ensure_ascii=False))
+    as_json(Scenario.schema())

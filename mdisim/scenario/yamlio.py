@@ -14,6 +14,8 @@ from typing import IO, Any
 
 import yaml
 
+from mdisim.printable import is_text, unseen
+
 LIMIT_BYTES = 1_000_000
 LIMIT_DEPTH = 30
 LIMIT_NODES = 100_000
@@ -36,6 +38,7 @@ _PROBLEMS = {
     "could not find expected ':'": "the line before is not 'key: value'",
     "did not find expected node content": "a value is missing: is a '[' or '{' left open?",
     "found a tab character that violates indentation": "indent with spaces, not tabs",
+    "exceeded maximum nesting depth": f"it is nested more than {LIMIT_DEPTH} deep; no scenario is",
 }
 _OPEN = {  # problems that are better pointed at where they begin than where they show
     "did not find expected ',' or ']'": "this list lacks a ',' or its ']'",
@@ -161,6 +164,7 @@ class _Composer:
         if self.depth > LIMIT_DEPTH:
             raise YamlError(f"is nested more than {LIMIT_DEPTH} deep; no scenario is", mark)
         if isinstance(event, yaml.ScalarEvent):
+            self.check_text(event.value, mark)
             node = Node(_scalar(event.value) if event.implicit[0] else event.value, mark)
         elif isinstance(event, yaml.SequenceStartEvent):
             node = self.sequence(mark, events)
@@ -178,6 +182,10 @@ class _Composer:
         if node is None:
             raise YamlError(f"the alias *{name} stands inside what it names", mark)
         return node
+
+    def check_text(self, text: str, mark: Mark) -> None:
+        if not is_text(text):  # libyaml refuses it, the parser in Python does not
+            raise YamlError(f"{text!r} holds half of a surrogate pair, which is no Unicode text", mark)
 
     def counted(self, node: Node) -> Node:
         if node.size > LIMIT_NODES:
@@ -200,6 +208,7 @@ class _Composer:
             key_mark = self.mark(event)
             if not isinstance(event, yaml.ScalarEvent) or not event.value:
                 raise YamlError("a key must be a plain word, such as 'profile'", key_mark)
+            self.check_text(event.value, key_mark)
             value = self.node(next(events), events)
             node.size += value.size
             self.counted(node)
@@ -244,6 +253,12 @@ class _Dumper(yaml.SafeDumper):
     def text(self, data: str) -> yaml.ScalarNode:
         """Put a text with line breaks or unprintable characters on one line, escaped."""
         return self.represent_scalar("tag:yaml.org,2002:str", data, None if data.isprintable() else '"')
+
+    def write_double_quoted(self, text: str, split: bool = True) -> None:
+        """Escape what is not seen, too: YAML would let marks of the direction of writing stand."""
+        self.allow_unicode = not unseen(text.replace("\n", ""))
+        super().write_double_quoted(text, split)
+        self.allow_unicode = True
 
 
 _Dumper.add_representer(str, _Dumper.text)
