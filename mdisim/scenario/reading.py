@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from stat import S_ISREG
+
+from mdisim import files
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,12 @@ def content(path: Path, limit_bytes: int) -> bytes:
     if "\0" in str(path):
         raise ValueError(": no file is called so")
     try:
-        status = path.stat()
-        if not S_ISREG(status.st_mode):  # reading a device or a pipe might never end
-            raise ValueError(": is no regular file")
-        if status.st_size > limit_bytes:
-            raise ValueError(f": has {status.st_size} bytes, above the limit of {limit_bytes}")
-        return path.read_bytes()
+        return files.content(path, limit_bytes)
     except FileNotFoundError:
         raise ValueError(
             ": there is no such file, neither in the scenario's folder nor in the current one"
         ) from None
     except OSError as error:
         raise ValueError(f": cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ValueError(f": {error}") from None

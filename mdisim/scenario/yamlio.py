@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import IO, Any
+from pathlib import Path
+from typing import Any
 
 import yaml
 
+from mdisim import files
 from mdisim.printable import is_text, unseen
 
 LIMIT_BYTES = 1_000_000
@@ -85,12 +87,12 @@ class Node:
         return self.value
 
 
-def decode(file: IO[bytes]) -> str:
-    """Return a file's text; raises YamlError where it is too large, or no text."""
-    raw = file.read(LIMIT_BYTES + 1)
-    if len(raw) > LIMIT_BYTES:
-        limit = f"{LIMIT_BYTES / 1e6:.0f} MB"
-        raise YamlError(f"is larger than {limit}, which no scenario is: is this the right file?")
+def decode(path: Path) -> str:
+    """Return a file's text; raises YamlError where it is too large, or no text, and what opening a file raises."""
+    try:
+        raw = files.content(path, LIMIT_BYTES)
+    except ValueError as error:
+        raise YamlError(f"{error}: is this a scenario?") from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
