@@ -18,11 +18,11 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from math import isfinite, isnan
 from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from mdisim import __version__
 from mdisim.errors import InputError
+from mdisim.files import aside, content
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +33,7 @@ PROVENANCE = "provenance.json"
 REPORT = "report.html"  # made from the results, and made again
 PACKAGES = ("numpy", "simpy", "pandas", "pyarrow", "scipy")
 FORMAT = 1
+LIMIT_BYTES = 64_000_000  # of a provenance or a scenario
 
 
 class ResultsError(InputError):
@@ -82,19 +83,16 @@ def writing(directory: AnyPath, identity: str, facts: Mapping[str, Any], force: 
 
     Raises a ResultsError where `vacant` does, and where the file system refuses; then nothing is left behind.
     """
-    target = Path(directory).resolve()
-    vacant(target, identity, force)
-    fresh = target.with_name(f".{target.name}.{token_hex(4)}")
     try:
-        fresh.mkdir(parents=True)
-        yield fresh
-        files = sorted(child.name for child in fresh.iterdir())
-        write_json(_provenance(identity, {**facts, "files": files}), fresh / PROVENANCE)
-        _put(fresh, target)
+        target = Path(directory).resolve()
+        vacant(target, identity, force)
+        with aside(target, folder=True) as fresh:
+            yield fresh
+            files = sorted(child.name for child in fresh.iterdir())
+            write_json(_provenance(identity, {**facts, "files": files}), fresh / PROVENANCE)
+            _put(fresh, target)
     except OSError as error:
         raise ResultsError(f"{directory}: cannot write results there: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)  # there is none left where all went well
 
 
 def _put(fresh: Path, target: Path) -> None:
@@ -124,8 +122,8 @@ def provenance(directory: AnyPath, kind: str = "") -> dict[str, Any]:
     """What `provenance.json` says; a ResultsError where there is none that we wrote, or of another kind."""
     path = Path(directory) / PROVENANCE
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        facts = json.loads(content(path, LIMIT_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
         raise ResultsError(f"{directory}: no results here ({PROVENANCE} is missing or unreadable)") from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise ResultsError(f"{directory}: {PROVENANCE} is not of format {FORMAT}, the one that this version reads")

@@ -451,7 +451,7 @@ def test_output_that_cannot_be_written_is_told():
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "mdisim", "policies", "--json"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert (done.returncode, done.stderr) == (1, "Error: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, "Error: standard output: No space left on device\n")
 
 
 def test_a_closed_output_is_no_fault(monkeypatch):

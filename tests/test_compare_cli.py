@@ -6,7 +6,7 @@ import pytest
 from worlds import scenario_file
 
 from mdisim import cli
-from mdisim.cli import shown
+from mdisim.cli import output
 from mdisim.experiments.compare import Comparison
 
 
@@ -35,13 +35,13 @@ def test_differences_are_marked_and_the_mark_is_explained(scene, capsys):
 
 def test_a_narrow_screen_has_tables_one_below_the_other(scene, capsys, monkeypatch):
     names = "local,mdi-exit,ddi,no-exit,random"
-    monkeypatch.setattr(shown, "PIPED_WIDTH", 80)
+    monkeypatch.setattr(output, "PIPED_WIDTH", 80)
     _, out, _ = told(capsys, "compare", "two.yaml", "--seeds", 2, "--policies", names, "--out", "out")
     assert max(map(len, out.splitlines())) <= 80
     assert out.count("verdict") == 2  # three and two
     for name in names.split(","):
         assert name in out
-    monkeypatch.setattr(shown, "PIPED_WIDTH", 200)
+    monkeypatch.setattr(output, "PIPED_WIDTH", 200)
     assert (
         told(capsys, "compare", "two.yaml", "--seeds", 2, "--policies", names, "--out", "out")[1].count("verdict")
         == 1

@@ -17,7 +17,7 @@ ROOT = Path(mdisim.__file__).parent
 LAYERS = (  # from the leaf up: a module imports what stands with it or before it
     {"errors"},
     {"policies"},
-    {"files"},
+    {"files", "printable"},
     {"faults", "rates"},
     {"world"},
     {"routes"},

@@ -6,11 +6,14 @@ of the program and keeps its traceback. Commands import what they need, so that 
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import shlex
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +23,7 @@ import click
 from mdisim import __version__
 from mdisim.cli.calibration import calibrate
 from mdisim.cli.catalogues import profile, profiles
+from mdisim.cli.output import prepare_streams, say, say_traceback
 from mdisim.cli.recipes import policies
 from mdisim.cli.reports import report
 from mdisim.cli.runs import check, compare, run, schema
@@ -27,8 +31,11 @@ from mdisim.cli.sweeps import search, sweep, tune
 from mdisim.cli.trace_making import fit, list_traces, synth
 from mdisim.cli.traces import trace
 from mdisim.errors import InputError, MdisimError
+from mdisim.printable import is_text
 
 FAILED, BAD_INPUT = 1, 2
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # what is asked for is sound, and the disk is not
+STOPPING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 EXTRAS = {
     "torch": "torch",
     "PIL": "torch",
@@ -56,14 +63,24 @@ for command in (synth, fit):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; what the user cannot help is raised."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    garbled = next((argument for argument in given if not _is_text(argument)), None)
+    prepare_streams()
+    if arguments is None:  # this process is the command
+        sys.excepthook = say_traceback
+        warnings.showwarning = _warn
+    garbled = next((argument for argument in given if not is_text(argument)), None)
     if garbled is not None:
         return _told(f"the argument {garbled!a} is not text in UTF-8", BAD_INPUT)
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return _told("the current folder was removed; change to one that is there", BAD_INPUT)
     try:
         with _terminable():
             program.main(given, prog_name="mdisim", obj=shlex.join(["mdisim", *given]), standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        say(text.getvalue(), err=True, end="")
         return BAD_INPUT
     except (click.Abort, KeyboardInterrupt):
         return _told("stopped", FAILED)
@@ -71,31 +88,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _discard_output()
         return FAILED
     except OSError as error:
-        if error.filename is None:  # such as output to a full disk
-            _discard_output()
-            return _told(error.strerror or str(error), FAILED)
-        return _told(f"{error.filename}: {error.strerror}", BAD_INPUT)
+        _discard_output()
+        full = error.filename is None or error.errno in FULL
+        where = "standard output" if error.filename is None else error.filename
+        return _told(f"{where}: {error.strerror or error}", FAILED if full else BAD_INPUT)
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
             raise
         return _told(f"this needs {error.name}: pip install 'mdisim[{EXTRAS[error.name]}]'", BAD_INPUT)
     except MdisimError as error:
-        return _told(str(error), BAD_INPUT if isinstance(error, InputError) else FAILED)
+        is_input = isinstance(error, InputError) and not _of_full_disk(error)
+        return _told(str(error), BAD_INPUT if is_input else FAILED)
     return 0
 
 
 def _told(message: str, code: int) -> int:
-    click.echo(f"Error: {message}", err=True)
+    say(f"Error: {message}", err=True)
     return code
 
 
-def _is_text(argument: str) -> bool:
-    """Whether an argument can be printed and written: bytes that are no text arrive as lone surrogates."""
-    try:
-        argument.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    say(f"warning: {message}", err=True)
+
+
+def _of_full_disk(error: BaseException) -> bool:
+    """Whether what could not be written is behind an error."""
+    cause = error.__cause__
+    return cause is not None and (getattr(cause, "errno", None) in FULL or _of_full_disk(cause))
 
 
 def _discard_output() -> None:
@@ -109,15 +128,19 @@ def _discard_output() -> None:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Make SIGTERM stop the command as Ctrl-C does, with the processes it started."""
+    """Make SIGTERM, and SIGHUP of a closed terminal, stop the command as Ctrl-C does, with its processes."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
         yield
         return
-    before = signal.signal(signal.SIGTERM, _stop)
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    ours = [number for number in STOPPING if before[number] != signal.SIG_IGN]  # nohup has it ignored
+    for number in ours:
+        signal.signal(number, _stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        for number in ours:
+            signal.signal(number, before[number] or signal.SIG_DFL)
 
 
 def _stop(*_: Any) -> None:

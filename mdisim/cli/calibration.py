@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mdisim.cli.options import check_plot, json_option, plots, together
-from mdisim.cli.shown import as_json
+from mdisim.cli.output import as_json, say
 
 if TYPE_CHECKING:
     from mdisim.calibration import CalibratedExits, Promise
@@ -272,4 +272,4 @@ def _draw(
         device_exits=way.device_exits,
     )
     save(panels[0, 0], plot)
-    click.echo(f"drawn in {plot}", err=True)
+    say(f"drawn in {plot}", err=True)

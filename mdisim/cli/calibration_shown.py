@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from mdisim.cli.shown import quantity, show, table
+from mdisim.cli.output import show, table
+from mdisim.cli.shown import quantity
 
 if TYPE_CHECKING:
     from mdisim.calibration import CalibratedExits

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mdisim.cli.options import free, json_option, together
-from mdisim.cli.shown import as_json, show, table
+from mdisim.cli.output import as_json, say, show, table
 
 if TYPE_CHECKING:
     from mdisim.profiles import Profile
@@ -265,7 +265,7 @@ def build(
 
 
 def _tell(line: str) -> None:
-    click.echo(line, err=True)
+    say(line, err=True)
 
 
 def _build_images(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mdisim.cli.output import say
+
 if TYPE_CHECKING:
     from mdisim.scenario import Scenario
 
@@ -78,7 +80,7 @@ def scenario_of(path: str, overrides: tuple[str, ...], allow_code: bool) -> Scen
 def warn(warnings: Iterable[str]) -> None:
     """Print warnings where they do not spoil what programs read."""
     for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
 
 
 def listed(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mdisim.cli.options import json_option
-from mdisim.cli.shown import as_json, show, table
+from mdisim.cli.output import as_json, show, table
 
 if TYPE_CHECKING:
     from mdisim.policies.descriptions import Description

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mdisim.cli.shown import show
+from mdisim.cli.output import show
 
 
 @click.command()

@@ -20,8 +20,9 @@ from mdisim.cli.options import (
     warn,
     writes_results,
 )
+from mdisim.cli.output import as_json, progress_bar, say
 from mdisim.cli.seeds import seeded, seeds_asked
-from mdisim.cli.shown import ANY, as_json, bounds_in_words, progress_bar
+from mdisim.cli.shown import ANY, bounds_in_words
 from mdisim.errors import InputError
 from mdisim.experiments.written import VERDICT
 
@@ -69,7 +70,7 @@ def check(
             + f"\n{facts['resolved']}"
             for facts in found
         ]
-        click.echo("---\n".join(texts), nl=False)
+        say("---\n".join(texts), end="")
 
 
 def _check(path: str, overrides: tuple[str, ...], allow_code: bool) -> dict[str, Any]:
@@ -179,7 +180,7 @@ def run(
     else:
         run_report(done, f"seed {number}" + (" (--seed wins over the file's)" if seeded else ""), directory)
         if record:
-            click.echo(f"every event in {directory / EVENTS}, for a viewer of Chrome traces")
+            say(f"every event in {directory / EVENTS}, for a viewer of Chrome traces")
 
 
 def _timeline(run: Run) -> Callable[[Path], object]:
@@ -271,7 +272,7 @@ def compare(
     elif style == "table":
         comparison_report(done, wanted, directory)
     else:
-        click.echo(done.markdown(wanted) if style == "markdown" else done.latex(wanted), nl=False)
+        say(done.markdown(wanted) if style == "markdown" else done.latex(wanted), end="")
     if wants_json or style != "table":
         warn(done.warnings)
 
@@ -281,4 +282,4 @@ def schema() -> None:
     """Print the scenario's JSON Schema, for editors."""
     from mdisim.scenario import Scenario
 
-    click.echo(json.dumps(Scenario.schema(), indent=2, ensure_ascii=False))
+    as_json(Scenario.schema())

@@ -1,85 +1,25 @@
-"""How numbers, tables and progress are shown to people, and JSON to programs."""
+"""How the numbers of a run and of a comparison are shown to people."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite, isnan
 from pathlib import Path
 from textwrap import wrap
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-import click
-
+from mdisim.cli import output
+from mdisim.cli.output import show, table, width
 from mdisim.experiments.written import SHARES, step_of, unit_of
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
     from mdisim.experiments.compare import Comparison
     from mdisim.results import Run
 
 ANY = "any policy"  # as bounds call it
-PIPED_WIDTH = 200
 MOST_FAULTS = 20  # printed
 GAP = 3  # between columns
 TITLE = 20  # letters of a measure in a line, where the screen is narrow
-
-
-def as_json(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print a list of objects."""
-    from mdisim.folders import plain
-
-    click.echo(json.dumps(plain(rows), indent=2, ensure_ascii=False))
-
-
-def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
-    """Print rows of the same keys as a table."""
-    from rich import box
-    from rich.table import Table
-
-    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for i, key in enumerate(rows[0] if rows else ()):
-        made.add_column(key, overflow="fold", no_wrap=i == 0)
-    for row in rows:
-        made.add_row(*(str(value) for value in row.values()))
-    show(made)
-
-
-def show(*things: Table | str) -> None:
-    """Print with rich, never narrower than what a pipe can take."""
-    for thing in things:
-        _console().print(thing)
-
-
-def width() -> int:
-    """How many letters fit into a line."""
-    return int(_console().width)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(width=None if _is_terminal(sys.stdout) else PIPED_WIDTH, highlight=False, markup=False)
-
-
-def _is_terminal(stream: IO[str] | None) -> bool:
-    """Whether somebody looks on; Python has no stream where it was closed, as in `>&-`."""
-    return stream is not None and stream.isatty()
-
-
-@contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[float], None]]:
-    """A bar on stderr, only where that is a terminal; it is told the share that is done."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True, disable=not _is_terminal(sys.stderr)) as progress:
-        bar = progress.add_task(what, total=1.0)
-        yield lambda share: progress.update(bar, completed=share)
 
 
 def quantity(measure: str, *values: float) -> str:
@@ -185,8 +125,9 @@ def comparison_report(comparison: Comparison, measures: Sequence[str], directory
     def rows(chosen: Sequence[str], differences: bool) -> list[dict[str, str]]:
         found = lines(comparison, measures, differences=differences)
         at = [labels.index(label) for label in chosen]
+        title_width = TITLE if width() < output.PIPED_WIDTH else output.PIPED_WIDTH
         numbers = [
-            {"measure": "\n".join(wrap(str(line.head), TITLE if width() < PIPED_WIDTH else PIPED_WIDTH))}
+            {"measure": "\n".join(wrap(str(line.head), title_width))}
             | {labels[i]: line.cells[i] + " *" * (differences and line.marks[i]) for i in at}
             for line in found
         ]

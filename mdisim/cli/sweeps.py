@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mdisim.cli.options import listed, placed, reads_scenario, scenario_of, together, warn, writes_results
-from mdisim.cli.shown import as_json, show
+from mdisim.cli.output import as_json, show
 from mdisim.cli.sweeps_shown import (
     judged_line,
     search_report,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,9 +9,8 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from mdisim.cli.shown import quantity, show, table
+from mdisim.cli.output import bar, is_watched, say, show, table
+from mdisim.cli.shown import quantity
 from mdisim.experiments.written import VERDICT, numeric
 
 if TYPE_CHECKING:
@@ -30,21 +28,17 @@ MOST_MESSAGES = 5  # printed
 @contextmanager
 def tallies(what: str) -> Iterator[Callable[[Tally], None]]:
     """A bar with rate and remaining time where somebody looks on; else a line now and then on stderr."""
-    if sys.stderr is None or not sys.stderr.isatty():
+    if not is_watched():
         yield _Lines(what)
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import MofNCompleteColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TextColumn("{task.fields[note]}"), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task(what, total=None, note="")
+    with bar(what, MofNCompleteColumn(), TimeRemainingColumn()) as update:
         pace = Pace()
 
         def told(tally: Tally) -> None:
             note = "points checked" if tally.checking else pace.note(tally)
-            progress.update(bar, total=tally.total, completed=tally.done, note=note)
+            update(total=tally.total, completed=tally.done, note=note)
 
         yield told
 
@@ -84,22 +78,17 @@ class _Lines:
         self._said = now
         left_s = (tally.total - tally.done) / per_s if per_s else float("nan")
         left = f", {left_s:.0f} s left" if left_s > 0 else ""
-        click.echo(f"{self._what}: {tally.done} of {tally.total}, {self._pace.note(tally)}{left}", err=True)
+        say(f"{self._what}: {tally.done} of {tally.total}, {self._pace.note(tally)}{left}", err=True)
 
 
 @contextmanager
 def told_lines(what: str, total: int | None = None) -> Iterator[Callable[[str], None]]:
     """A line that changes where somebody looks on; else one line after another on stderr."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda line: click.echo(line, err=True)
+    if not is_watched():
+        yield lambda line: say(line, err=True)
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    columns = (TextColumn(what), BarColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("", total=total)
-        yield lambda line: progress.update(bar, description=line, advance=1)
+    with bar(what, total=total) as update:
+        yield lambda line: update(note=line, advance=1)
 
 
 def judged_line(one: Judged) -> str:
@@ -155,7 +144,7 @@ def sweep_report(done: Sweep, measures: Sequence[str], directory: Path) -> None:
     counts = done.runs["status"].value_counts()
     show(f"{len(done.runs)} runs: {', '.join(f'{n} {status}' for status, n in counts.items())}")
     for message, n in done.failures["message"].value_counts().head(MOST_MESSAGES).items():
-        click.echo(f"failed {n} times: {message}", err=True)
+        say(f"failed {n} times: {message}", err=True)
     show(f"written to {directory}")
 
 

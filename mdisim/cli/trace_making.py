@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from mdisim.cli.options import free, json_option
-from mdisim.cli.shown import as_json, quantity, show, table
+from mdisim.cli.output import as_json, show, table
+from mdisim.cli.shown import quantity
 
 if TYPE_CHECKING:
     from mdisim.traces.presets import Preset

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mdisim.cli.options import check_plot, free, json_option, plots, together
-from mdisim.cli.shown import as_json, quantity, show, table
+from mdisim.cli.output import as_json, say, show, table
+from mdisim.cli.shown import quantity
 
 if TYPE_CHECKING:
     from mdisim.traces import Trace
@@ -79,7 +80,7 @@ def stats(files: tuple[str, ...], step_s: float, plot: Path | None, wants_json: 
         from mdisim.report.traces import save_traces
 
         save_traces(traces, plot, step_s)
-        click.echo(f"drawn in {plot}", err=True)
+        say(f"drawn in {plot}", err=True)
 
 
 def _load(name: str, format: str | None, **how: Any) -> Trace:

@@ -19,6 +19,7 @@ from numbers import Integral
 from typing import Any
 
 from mdisim.experiments.prepare import ExperimentError
+from mdisim.experiments.processes import safe_path, without_interrupts
 
 BACKENDS = ("local", "dask")
 WATCH_S = 1.0
@@ -84,16 +85,19 @@ class Engine:
     _open: Executor | None = None
 
     def submit(self, fn: Callable[..., Any], task: Any) -> Future[Any]:
-        """Hand out a task; the executor opens with the first."""
+        """Hand out a task; the executor opens with the first, and its processes may start with any."""
         if self._open is None:
-            self._open = self.make(self.jobs)
-        return self._open.submit(fn, task)
+            self.restart(self.jobs)
+        assert self._open is not None
+        with without_interrupts():
+            return self._open.submit(fn, task)
 
     def restart(self, jobs: int | None = None) -> None:
         """Go on with a fresh executor, of so many processes or else of all."""
         self.close()
         if jobs is not None:
-            self._open = self.make(jobs)
+            with without_interrupts():
+                self._open = self.make(jobs)
 
     def close(self) -> None:
         """Stop all that is under way."""
@@ -138,11 +142,12 @@ def check_jobs(jobs: object) -> None:
 @contextmanager
 def engine(where: Where) -> Iterator[Engine]:
     """Open a backend, and close it with all that is under way in it."""
-    opened = _open(where)
-    try:
-        yield opened
-    finally:
-        opened.close()
+    with safe_path():
+        opened = _open(where)
+        try:
+            yield opened
+        finally:
+            opened.close()
 
 
 def extra(module: str, name: str) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import floor, isfinite, log10
 from typing import TYPE_CHECKING, NamedTuple
+
+from mdisim.printable import printable
 
 if TYPE_CHECKING:
     from mdisim.experiments.compare import Comparison
@@ -19,6 +21,7 @@ ENDINGS = (("_per_s", "/s"), ("_bps", "bit/s"), ("_bytes", "B"), ("_s", "s"), ("
 NOT_SCALED = ("", "%", "/s")
 ESCAPED = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "µ": r"\textmu{}"}
 ESCAPED |= {one: "\\" + one for one in "&%$#_{}"}
+IN_MARKDOWN = {one: "\\" + one for one in "\\`*_~[]|"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 class Head(NamedTuple):
@@ -112,16 +115,16 @@ def lines(comparison: Comparison, measures: Sequence[str], *, differences: bool 
     return found
 
 
-def meaning(comparison: Comparison, mark: str = "*") -> str:
-    """What stands in the table."""
+def meaning(comparison: Comparison, mark: str = "*", written: Callable[[str], str] = printable) -> str:
+    """What stands in the table; `written` is how a label is."""
     n, (first, *others) = len(comparison.seeds), comparison.policies
     if n < 2:
         return "One seed: no intervals."
     told = f"Means over {n} seeds ± half of the 95 % interval."
     if others:
         told += (
-            f" {mark}: differs from {first}, paired by seed (t test, p < {SIGNIFICANT:g}, adjusted by Holm for "
-            f"{len(others)} compared)."
+            f" {mark}: differs from {written(first)}, paired by seed (t test, p < {SIGNIFICANT:g}, "
+            f"adjusted by Holm for {len(others)} compared)."
         )
     return told
 
@@ -134,9 +137,9 @@ def markdown(comparison: Comparison, measures: Sequence[str]) -> str:
     rows.append(["---", *("---:" for _ in found), "---"])
     for i, policy in enumerate(comparison.policies):
         cells = [line.cells[i] + r" \*" * line.marks[i] for line in found]
-        rows.append([policy.replace("|", r"\|"), *cells, verdicts[policy]])
+        rows.append([in_markdown(policy), *cells, verdicts[policy]])
     text = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    told = meaning(comparison, r"\*")
+    told = meaning(comparison, r"\*", in_markdown)
     return f"{text}\n\n{told}\n"
 
 
@@ -171,4 +174,9 @@ def latex(comparison: Comparison, measures: Sequence[str]) -> str:
 
 def escaped(text: str) -> str:
     """Text as LaTeX has it."""
-    return "".join(ESCAPED.get(letter, letter) for letter in text)
+    return "".join(ESCAPED.get(letter, letter) for letter in printable(text))
+
+
+def in_markdown(text: str) -> str:
+    """Text as Markdown has it: no markup of its own, and no HTML."""
+    return "".join(IN_MARKDOWN.get(letter, letter) for letter in printable(text))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mdisim.errors import InputError
 from mdisim.policies.scores import no_logits
+from mdisim.printable import is_text, unseen
 
 Array = NDArray[Any]
 
@@ -101,18 +102,26 @@ def canonical(array: Array, field: Field) -> Array:
 def header_faults(name: str, tables: Collection[str], header: Mapping[str, Any]) -> list[str]:
     """What is wrong with the words of a profile: its name, its tables' names, its header."""
     faults = [] if name.strip() else ["name is empty; a profile has a name"]
+    faults += _unseen("name", [name])
     if not tables:
         faults.append("costs is empty; a profile has at least one cost table")
     for table in tables:
         if not _NAME.fullmatch(table):
             faults.append(f"costs has a table {table!r}; its name may hold a-z, 0-9, '.', '_' and '-'")
     try:
-        json.dumps(dict(header), allow_nan=False)
-    except (TypeError, ValueError) as error:
+        json.dumps(dict(header), allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError) as error:  # the latter also of text that is no Unicode
         faults.append(f"header is not plain JSON ({error}); numbers, texts, lists and mappings would do")
     if header.get("classes") is not None and known_classes(header) is None:
         faults.append(f"header.classes is {header['classes']!r}; a whole number from 1 would do")
     return faults
+
+
+def _unseen(what: str, texts: Iterable[str]) -> list[str]:
+    """Names with characters that a terminal would obey, or would not show, or that no file can hold."""
+    return [
+        f"{what} {text!r} holds {odd}, which is not seen; leave it out" for text in texts if (odd := unseen(text))
+    ]
 
 
 def known_classes(header: Mapping[str, Any]) -> int | None:
@@ -170,6 +179,10 @@ def cost_faults(
     ]
     if not kinds or len(set(kinds)) < len(kinds):
         faults.append(f"{prefix}kinds are {list(kinds)}; there must be one device kind or more, each once")
+    faults += _unseen(f"{prefix}kinds:", kinds)
+    faults += [
+        f"{prefix}notes of {kind!r} are no Unicode text" for kind, note in notes.items() if not is_text(note)
+    ]
     faults += [prefix + "notes: " + unknown("device kind", kind, kinds) for kind in notes if kind not in kinds]
     dims = {"kinds": len(kinds)} | ({} if exits is None else {"K": exits})
     if "stage_flops" in arrays and arrays["stage_flops"].ndim == 1:

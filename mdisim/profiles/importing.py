@@ -5,7 +5,6 @@ Needed are a confidence for each exit and either its prediction or whether it wa
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mdisim.files import sha256
 from mdisim.profiles.catalogue import load
 from mdisim.profiles.checks import ProfileError
 from mdisim.profiles.halves import divided
@@ -102,7 +102,7 @@ def import_csv(
             "model": "imported",
             "dataset": Path(where).name,
             "licence": "as its source",
-            "sha256": hashlib.sha256(Path(where).read_bytes()).hexdigest(),
+            "sha256": sha256(where),
             "columns": names,
             "split": split or f"random, calibration share {calibration_share:g}, seed {seed}",
         },

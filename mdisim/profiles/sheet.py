@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mdisim.errors import InputError
+from mdisim.files import content
 from mdisim.profiles.checks import ProfileError, unknown
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 Columns = str | Sequence[str]
 SHOWN = 10
+LIMIT_BYTES = 256 << 20
+MOST_COLUMNS = 10_000
+MOST_EXITS = 1000
 ROUNDING = 1e-6
 
 
@@ -31,6 +37,7 @@ class Sheet:
     where: str
     text: pd.DataFrame
     faults: list[str] = field(default_factory=list)
+    more: list[int] = field(default_factory=list)  # how many faults there are beside those
     lines: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     @classmethod
@@ -39,12 +46,20 @@ class Sheet:
         import pandas as pd
 
         try:
-            raw = pd.read_csv(where, header=None, dtype=str, keep_default_na=False, skip_blank_lines=False)
+            bytes_ = content(where, LIMIT_BYTES)
+            wide = bytes_.partition(b"\n")[0].count(b",")
+            if wide >= MOST_COLUMNS:
+                raise InputError(f"its first line has {wide + 1} columns; at most {MOST_COLUMNS} are read")
+            raw = pd.read_csv(
+                BytesIO(bytes_), header=None, dtype=str, keep_default_na=False, skip_blank_lines=False
+            )
         except FileNotFoundError as error:
             raise ProfileError(where, ["no such file; the path of a CSV table would do"]) from error
         except pd.errors.EmptyDataError as error:
             raise ProfileError(where, ["is empty; a line of column names and a line a sample would do"]) from error
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise ProfileError(where, [f"cannot be read: {error.strerror}"]) from error
+        except ValueError as error:
             raise ProfileError(where, [f"no readable CSV table: {str(error).strip()}"]) from error
         cells: pd.DataFrame = raw.fillna("").apply(lambda column: column.str.strip())
         names = cells.iloc[0].tolist()
@@ -61,8 +76,13 @@ class Sheet:
         if "{k}" not in columns:
             return [columns]
         before, _, after = columns.partition("{k}")
-        pattern = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
-        found = sorted(int(m[1]) for m in map(pattern.fullmatch, self.text.columns) if m)
+        pattern = re.compile(re.escape(before) + r"([0-9]+)" + re.escape(after))
+        digits = [m[1] for m in map(pattern.fullmatch, self.text.columns) if m]
+        longest = max(digits, key=len, default="")
+        if len(longest) >= len(str(MOST_COLUMNS)):
+            self.faults.append(f"no network has so many exits as the column {before}{longest[:20]}{after} says")
+            return []
+        found = sorted(map(int, digits))
         if not found:
             self.faults.append(f"no column fits {columns!r}; there are {', '.join(self.text.columns)}")
         return [f"{before}{k}{after}" for k in range(min(*found, 1), found[-1] + 1)] if found else []
@@ -97,11 +117,16 @@ class Sheet:
         who, samples = pd.factorize(self.text[sample])
         numbers, which = np.unique(self.whole(stop), return_inverse=True)
         self._complain(self.text.duplicated([sample, stop]), sample, stop, "comes again; once would do")
+        if len(numbers) > MOST_EXITS:
+            self.faults.append(
+                f"{stop} has {len(numbers)} different values; it numbers exits, {MOST_EXITS} at most"
+            )
+            self.refuse_faults()
         row = np.full((len(samples), len(numbers)), -1)
         row[who, which] = np.arange(len(who))
         self.faults.extend(
             f"sample {samples[s]!r} has no line for exit {numbers[k]}; each sample has one for each exit"
-            for s, k in np.argwhere(row < 0)
+            for s, k in self._first(row < 0)
         )
         self.refuse_faults()
         for other in others:
@@ -113,7 +138,8 @@ class Sheet:
             for k, number in enumerate(numbers):
                 rows[f"{column}@{number}"] = row[:, k]
                 cells[f"{column}@{number}"] = self.text[column].to_numpy()[row[:, k]]
-        wide = Sheet(self.where, pd.DataFrame(cells), self.faults, {name: at + 2 for name, at in rows.items()})
+        lines = {name: at + 2 for name, at in rows.items()}
+        wide = Sheet(self.where, pd.DataFrame(cells), self.faults, self.more, lines)
         return wide, {what: [f"{one}@{number}" for number in numbers] for what, (one,) in names.items()}
 
     def probabilities(self, columns: list[str]) -> NDArray[np.float64]:
@@ -149,21 +175,28 @@ class Sheet:
 
     def refuse_faults(self) -> None:
         """Raise what was found, if anything was."""
-        if len(self.faults) > SHOWN:
-            raise ProfileError(self.where, [*self.faults[:SHOWN], f"and {len(self.faults) - SHOWN} more"])
+        many = len(self.faults) + sum(self.more)
+        if many > SHOWN:
+            raise ProfileError(self.where, [*self.faults[:SHOWN], f"and {many - SHOWN} more"])
         if self.faults:
             raise ProfileError(self.where, self.faults)
 
     def _point_out(self, columns: list[str], bad: NDArray[np.bool_], would_do: str) -> None:
-        for row, k in np.argwhere(bad):
+        for row, k in self._first(bad):
             column = columns[k]
             word = self.text[column].iloc[row]
             what = f"is {word!r}" if word else "is empty"
             line = self.lines[column][row] if column in self.lines else row + 2
             self.faults.append(f"line {line}: {column} {what}; {would_do}")
 
+    def _first(self, bad: Any) -> NDArray[np.int64]:
+        """Where the first few are that will be shown; the others are counted."""
+        every = np.argwhere(np.asarray(bad, dtype=bool))
+        self.more.append(len(every[SHOWN:]))
+        return every[:SHOWN]
+
     def _complain(self, bad: Any, sample: str, column: str, what: str) -> None:
         """Say of lines of exits what is wrong with them."""
-        for row in np.flatnonzero(bad):
+        for (row,) in self._first(bad):
             whose, word = self.text[sample].iloc[row], self.text[column].iloc[row]
             self.faults.append(f"line {row + 2}: {column} {word!r} of sample {whose!r} {what}")

@@ -19,6 +19,7 @@ from mdisim.scenario.sections import (
     AboveZero,
     DeviceName,
     Flag,
+    Name,
     Natural,
     Number,
     Positive,
@@ -208,7 +209,7 @@ class Policy(BaseModel):
     """A named policy; `mdisim policies` lists them with their parameters."""
     rule: str | None = None
     """A class of your own, package.module:Class; it is imported and run, so it needs --allow-code."""
-    label: str | None = None
+    label: Name | None = None
     """What to call it in tables and figures."""
 
     @property

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from stat import S_ISREG
 
+from mdisim import files
 from mdisim.errors import InputError
 
 
@@ -49,15 +49,12 @@ def content(path: Path, limit_bytes: int) -> bytes:
     if "\0" in str(path):
         raise InputError(": no file is called so")
     try:
-        status = path.stat()
-        if not S_ISREG(status.st_mode):  # reading a device or a pipe might never end
-            raise InputError(": is no regular file")
-        if status.st_size > limit_bytes:
-            raise InputError(f": has {status.st_size} bytes, above the limit of {limit_bytes}")
-        return path.read_bytes()
+        return files.content(path, limit_bytes)
     except FileNotFoundError:
         raise InputError(
             ": there is no such file, neither in the scenario's folder nor in the current one"
         ) from None
     except OSError as error:
         raise InputError(f": cannot be read: {error.strerror}") from None
+    except InputError as error:
+        raise InputError(f": {error}") from None

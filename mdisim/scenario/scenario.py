@@ -66,8 +66,7 @@ class Scenario:
         origin = os.fspath(name_or_path)
         try:
             path = find(name_or_path)
-            with path.open("rb") as file:
-                text = decode(file)
+            text = decode(path)
         except YamlError as fault:
             raise ScenarioError([Fault(origin, fault.message)]) from None
         except (ValueError, OSError) as error:

@@ -6,9 +6,10 @@ import re
 from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Le
-from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Strict, StringConstraints
+from pydantic import AfterValidator, AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Strict, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from mdisim.printable import unseen
 from mdisim.scenario.units import shown
 
 MAX_DEVICES = 1000
@@ -41,6 +42,15 @@ def _percentage(value: object) -> object:
     return float(match[1]) / 100.0
 
 
+def _seen(text: str) -> str:
+    """Refuse what a terminal would obey, or would not show."""
+    if odd := unseen(text):
+        raise PydanticCustomError(
+            "unseen", "{why}", {"why": f"{text!r} holds {odd}, which is not seen: leave it out"}
+        )
+    return text
+
+
 Flag = Annotated[bool, Strict()]
 Natural = Annotated[int, Strict(), Ge(0)]
 Positive = Annotated[int, Strict(), Ge(1)]
@@ -50,4 +60,5 @@ Price = Annotated[Number, Ge(0)]
 LossShare = Annotated[Number, Ge(0), Le(MAX_LOSS)]
 Percentage = Annotated[str, StringConstraints(pattern=_PERCENT)]
 Loss = Annotated[LossShare, BeforeValidator(_percentage, json_schema_input_type=LossShare | Percentage)]
+Name = Annotated[str, AfterValidator(_seen)]
 DeviceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]

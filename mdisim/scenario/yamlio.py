@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import IO, Any
+from pathlib import Path
+from typing import Any
 
 import yaml
 
+from mdisim import files
 from mdisim.errors import InputError
+from mdisim.printable import is_text, unseen
 from mdisim.scenario.yaml_errors import explained
 
 LIMIT_BYTES = 1_000_000
@@ -79,12 +82,12 @@ class Node:
         return self.value
 
 
-def decode(file: IO[bytes]) -> str:
-    """Return a file's text; raises YamlError where it is too large, or no text."""
-    raw = file.read(LIMIT_BYTES + 1)
-    if len(raw) > LIMIT_BYTES:
-        limit = f"{LIMIT_BYTES / 1e6:.0f} MB"
-        raise YamlError(f"is larger than {limit}, which no scenario is: is this the right file?")
+def decode(path: Path) -> str:
+    """Return a file's text; raises YamlError where it is too large, or no text, and what opening a file raises."""
+    try:
+        raw = files.content(path, LIMIT_BYTES)
+    except ValueError as error:
+        raise YamlError(f"{error}: is this a scenario?") from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -157,6 +160,7 @@ class _Composer:
         if self.depth > LIMIT_DEPTH:
             raise _DepthError(f"is nested more than {LIMIT_DEPTH} deep; no scenario is", mark)
         if isinstance(event, yaml.ScalarEvent):
+            self.check_text(event.value, mark)
             node = Node(_scalar(event.value) if event.implicit[0] else event.value, mark)
         elif isinstance(event, yaml.SequenceStartEvent):
             node = self.sequence(mark, events)
@@ -174,6 +178,10 @@ class _Composer:
         if node is None:
             raise YamlError(f"the alias *{name} stands inside what it names", mark)
         return node
+
+    def check_text(self, text: str, mark: Mark) -> None:
+        if not is_text(text):  # libyaml refuses it, the parser in Python does not
+            raise YamlError(f"{text!r} holds half of a surrogate pair, which is no Unicode text", mark)
 
     def counted(self, node: Node) -> Node:
         if node.size > LIMIT_NODES:
@@ -196,6 +204,7 @@ class _Composer:
             key_mark = self.mark(event)
             if not isinstance(event, yaml.ScalarEvent) or not event.value:
                 raise YamlError("a key must be a plain word, such as 'profile'", key_mark)
+            self.check_text(event.value, key_mark)
             value = self.node(next(events), events)
             node.size += value.size
             self.counted(node)
@@ -240,6 +249,12 @@ class _Dumper(yaml.SafeDumper):
     def text(self, data: str) -> yaml.ScalarNode:
         """Put a text with line breaks or unprintable characters on one line, escaped."""
         return self.represent_scalar("tag:yaml.org,2002:str", data, None if data.isprintable() else '"')
+
+    def write_double_quoted(self, text: str, split: bool = True) -> None:
+        """Escape what is not seen, too: YAML would let marks of the direction of writing stand."""
+        self.allow_unicode = not unseen(text.replace("\n", ""))
+        super().write_double_quoted(text, split)
+        self.allow_unicode = True
 
 
 _Dumper.add_representer(str, _Dumper.text)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 import numpy as np
 
-from mdisim.files import whole
+from mdisim.files import content, whole
 from mdisim.traces.formats import FORMATS, WRITTEN, told_apart
 from mdisim.traces.formats.page import Page
 from mdisim.traces.trace import Trace, TraceError
@@ -57,11 +56,11 @@ def write(trace: Trace, path: AnyPath, format: str = "mdisim") -> None:
     make = FORMATS[_known(format, WRITTEN)].text
     assert make is not None
     try:
-        content = make(trace).encode()
+        text = make(trace).encode()
     except TraceError as error:
         raise TraceError(f"{os.fspath(path)}: cannot be written as {format}: {error}") from error
     with whole(Path(path)) as fresh:
-        fresh.write_bytes(content)
+        fresh.write_bytes(text)
 
 
 def left_out(trace: Trace, format: str) -> list[str]:
@@ -83,19 +82,13 @@ def _page(path: AnyPath, limit_bytes: int, called: str = "") -> Page:
     """The file's text; what is too large, no file or no text is refused before more than that is read."""
     where = called or os.fspath(path)
     try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):  # reading a device or a pipe might never end
-            raise TraceError(f"{where}: is no regular file; the path of a trace would do")
-        if status.st_size > limit_bytes:
-            raise TraceError(
-                f"{where}: has {status.st_size} bytes, above the limit of {limit_bytes}; a part would do"
-            )
-        with open(path, "rb") as file:
-            raw = file.read(limit_bytes + 1)[:limit_bytes]
+        raw = content(path, limit_bytes)
     except FileNotFoundError as error:
         raise TraceError(f"{where}: no such file; the path of a trace would do") from error
     except OSError as error:
         raise TraceError(f"{where}: cannot be read: {error.strerror}; the path of a trace would do") from error
+    except ValueError as error:
+        raise TraceError(f"{where}: {error}; a regular file of a trace, or a part of it, would do") from error
     if b"\0" in raw:
         raise TraceError(f"{where}: is no text but binary (byte {raw.index(0)} is 0); a text in UTF-8 would do")
     try:

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib import resources
 from math import inf
-from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from mdisim.files import content
 from mdisim.policies.parameters import REQUIRED, Parameter, parameters
 from mdisim.traces.generators import KINDS, Outages
 from mdisim.traces.model import Generator, kebab, unknown
@@ -23,6 +23,7 @@ from mdisim.traces.trace import TraceError
 
 SUFFIX = ".toml"
 SHIPPED = "presets.toml"
+LIMIT_BYTES = 1_000_000
 OUTAGES = ("up_s", "outage_s")
 SHAPES = ("a number", "a list of numbers", "a list of rows of numbers")
 
@@ -56,11 +57,14 @@ def preset(name_or_path: str | os.PathLike[str]) -> Preset:
             raise TraceError(unknown("preset", text, known) + f"; a path to a {SUFFIX} would do, too")
         return known[text]
     try:
-        found = _presets(Path(text).read_text(encoding="utf-8"), text)
+        raw = content(text, LIMIT_BYTES).decode("utf-8")
     except OSError as error:
         raise TraceError(f"{text}: cannot be read: {error.strerror}; the path of a preset would do") from error
     except UnicodeDecodeError as error:
         raise TraceError(f"{text}: is no text in UTF-8; what `mdisim trace fit` writes would do") from error
+    except ValueError as error:
+        raise TraceError(f"{text}: {error}; what `mdisim trace fit` writes would do") from error
+    found = _presets(raw, text)
     if len(found) != 1:
         raise TraceError(f"{text}: has {len(found)} tables; a file with one would do")
     return found[0]
@@ -120,7 +124,7 @@ def toml(preset: Preset) -> str:
 def _presets(text: str, where: str) -> list[Preset]:
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of numbers of thousands of digits
         raise TraceError(f"{where}: is no TOML ({error}); what `mdisim trace fit` writes would do") from error
     return [_preset(name, table, where) for name, table in tables.items()]
 

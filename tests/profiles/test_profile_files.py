@@ -15,13 +15,14 @@ from hypothesis.extra import numpy as hnp
 from mdisim.policies.scores import no_logits
 from mdisim.profiles import CostTable, Profile, ProfileError, read, stated_costs, synthesise, write
 
+SEEN = st.characters(categories=("L", "N", "P", "S"))
 finite = st.floats(-60000, 60000)
 positive = st.floats(0, 1e300)
 
 
 @st.composite
 def tables(draw, exits):
-    kinds = draw(st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=3, unique=True))
+    kinds = draw(st.lists(st.text(SEEN, min_size=1, max_size=8), min_size=1, max_size=3, unique=True))
     shape = (len(kinds), exits)
     return CostTable(
         kinds=tuple(kinds),
@@ -58,7 +59,7 @@ def profiles(draw):
     split = draw(hnp.arrays(np.uint8, n, elements=st.integers(0, 1)))
     split[0] = 1
     return Profile(
-        name=draw(st.text(min_size=1).filter(str.strip)),
+        name=draw(st.text(SEEN, min_size=1).filter(str.strip)),
         label=draw(hnp.arrays(np.int32, n, elements=sample)),
         split=split,
         costs=draw(st.dictionaries(st.sampled_from(["native", "mobilenetv2-224"]), tables(exits), min_size=1)),

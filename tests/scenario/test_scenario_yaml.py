@@ -165,7 +165,7 @@ def test_a_parser_that_tells_no_place_gets_a_message_too(monkeypatch):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"x" * (LIMIT_BYTES + 1), "is larger than 1 MB, which no scenario is"),
+        (b"x" * (LIMIT_BYTES + 1), "above the limit of 1000000: is this a scenario?"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "is not a text file in UTF-8 (byte 0 is 0x89)"),
         ("profile: ü".encode("latin-1"), "is not a text file in UTF-8 (byte 9 is 0xfc)"),
         ("profile: x".encode("utf-16"), "is not a text file in UTF-8"),
@@ -190,7 +190,7 @@ def test_a_file_of_ten_megabytes_is_not_read(tmp_path):
     path = tmp_path / "given.yaml"
     with path.open("wb") as file:
         file.truncate(10_000_000)
-    with pytest.raises(ScenarioError, match="larger than 1 MB"):
+    with pytest.raises(ScenarioError, match="above the limit of 1000000"):
         Scenario.load(path)
 
 

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 import pandas as pd
@@ -22,6 +21,7 @@ import pyarrow
 import pyarrow.parquet
 
 from mdisim.experiments.sweep.work import FAILED, Outcome, Task
+from mdisim.files import aside
 from mdisim.folders import PROVENANCE, AnyPath, ResultsError, provenance, reading, vacant, write_table, writing
 
 PARTS, RUNS, PLAN, SUMMARY = "parts", "runs", "plan.parquet", "summary.parquet"
@@ -50,21 +50,20 @@ def found(
         )
     if theirs is None:
         vacant(target, identity, force)
-    fresh = target.with_name(f".{target.name}.{token_hex(4)}")
     try:
-        with writing(fresh, identity, facts) as folder:
-            for name, content in files.items():
-                _write(content, folder / name)
-        if theirs is None:
-            _give_name(fresh, target, kind, force)
-        else:
-            _give_files(fresh, target, (*files, PROVENANCE), logs)
+        with aside(target, folder=True) as hidden:
+            fresh = hidden / target.name
+            with writing(fresh, identity, facts) as folder:
+                for name, content in files.items():
+                    _write(content, folder / name)
+            if theirs is None:
+                _give_name(fresh, target, kind, force)
+            else:
+                _give_files(fresh, target, (*files, PROVENANCE), logs)
     except (OSError, ResultsError):
         theirs = _held(target, kind)
         if theirs is None or theirs.get("identity") != identity:  # or a shard that began just then was faster
             raise
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return target
 
 

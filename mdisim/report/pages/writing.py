@@ -16,6 +16,7 @@ from mdisim.experiments.sweep.sweep import Sweep
 from mdisim.files import need_folder, whole
 from mdisim.folders import AnyPath, provenance, reading
 from mdisim.metrics import VERDICTS
+from mdisim.printable import printable
 from mdisim.report.pages import comparisons, runs, sweeps
 from mdisim.report.pages.origins import past
 from mdisim.report.pages.parts import Body
@@ -57,12 +58,13 @@ def page(results: Results | AnyPath) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.from_string(_resource("page.html")).render(
+    text = environment.from_string(_resource("page.html")).render(
         style=_resource("page.css"),
         body=_body(given.results),
         past=past(given.origin, given.facts),
         verdicts=VERDICTS,
     )
+    return printable(text, keep="\n\t")
 
 
 def save_page(results: Results | AnyPath, path: AnyPath | None = None) -> Path:
