@@ -15,7 +15,7 @@ demo: .venv/ready
 
 test: .venv/ready-test
 	@echo "== Running all tests, on all cores (about 5 minutes on two)"
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: .venv/ready-test
 	$(BIN)/ruff format --check
@@ -23,8 +23,12 @@ lint: .venv/ready-test
 	$(BIN)/mypy
 
 docs: .venv/ready-test
-	@echo "== Building the site, with the notebooks run (about three minutes)"
+	@echo "== Running the notebooks (about a minute)"
+	@mkdir -p build/notebooks
+	EXECUTED=$(CURDIR)/build/notebooks $(BIN)/python -m pytest -n auto --dist worksteal -m site tests/test_notebooks.py
+	@echo "== Building the site, with what they show (about a minute)"
 	$(BIN)/sphinx-build -q -j auto -W --keep-going -c docs . build/site
+	$(BIN)/python -m pytest -m site tests/docs/test_site.py
 	@echo "open build/site/docs/index.html"
 
 bench: .venv/ready-test

@@ -201,6 +201,16 @@ def test_links_lead_somewhere_and_nothing_is_left_open(path):
     assert not re.search(r"@[A-Z]+@", text)
 
 
+def test_what_readme_types_without_make_is_what_make_does():
+    makefile = (ROOT / "Makefile").read_text().replace("$(BIN)/", "").replace("$<", "requirements/dev.txt")
+    makefile = makefile.replace("$(PIP)", "python -m pip").replace("$(LOCKED)", "install --require-hashes -r")
+    makefile = makefile.replace("$(THIS)", "install --no-deps --no-build-isolation -e .").replace(
+        "$(PYTHON)", "python3"
+    )
+    (typed,) = [block for block in blocks((ROOT / "README.md").read_text()) if "-m venv" in block.text]
+    assert [line for line in lines(typed.text) if f"\t{line}\n" not in makefile] == []
+
+
 def test_there_is_something_to_test():
     found = [block for path in DOCUMENTS for block in blocks(path.read_text())]
     commands = [command for block in found if block.language == "sh" for command in lines(block.text)]

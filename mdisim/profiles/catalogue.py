@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -24,16 +25,31 @@ def shipped() -> list[str]:
 def load(name_or_path: str | os.PathLike[str]) -> Profile:
     """Read a shipped profile by its name, or any profile by its path (with a folder or `.npz` in it).
 
-    Raises `ProfileError` with the nearest name, or with the file's faults.
+    A file that has not changed is read once: profiles cannot be changed, and may be shared. Raises `ProfileError`
+    with the nearest name, or with the file's faults.
     """
     text = os.fspath(name_or_path)
     if text.endswith(SUFFIX) or os.path.basename(text) != text:
-        return read(text)
+        return _once(text)
     files = _files()
     if text not in files:
         raise ProfileError("profiles", [unknown("profile", text, files) + "; a path to a .npz would do, too"])
     with resources.as_file(files[text]) as path:
-        return read(path)
+        return _once(os.fspath(path))
+
+
+def _once(path: str) -> Profile:
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return read(path)  # which says what is wrong
+    return _read(path, os.path.abspath(path), status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _read(path: str, *state: object) -> Profile:
+    """Read a file; `state` is what changes when its content does."""
+    return read(path)
 
 
 def catalogue() -> list[dict[str, Any]]:

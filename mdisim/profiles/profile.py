@@ -166,8 +166,16 @@ class Profile:
         """The samples of one half, in their order, as a profile of its own; it may be empty."""
         if which not in ("calibration", "test"):
             raise ProfileError(self.name, [unknown("half", str(which), ("calibration", "test"))])
-        keep = self.split == (which == "test")
-        return replace(self, **{name: array[keep] for name, array in _given(self, SAMPLE_FIELDS).items()})
+        if which not in self._halves:
+            keep = self.split == (which == "test")
+            own = {name: array[keep] for name, array in _given(self, SAMPLE_FIELDS).items()}
+            self._halves[which] = replace(self, **own)
+        return self._halves[which]
+
+    @cached_property
+    def _halves(self) -> dict[Half, Profile]:
+        """The halves that were asked for."""
+        return {}
 
     def resplit(self, seed: int) -> Profile:
         """The same samples with new halves of about the same sizes, drawn at random; a group stays together.

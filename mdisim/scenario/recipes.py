@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, fields, is_dataclass
+from functools import lru_cache
 from importlib import import_module, invalidate_caches
 from pathlib import Path as File
 from typing import Any, cast, get_type_hints
@@ -44,7 +45,7 @@ def recipe_of(policy: Policy, *, code: Folders | None) -> tuple[Recipe | None, l
         for name, field in known.items()
         if name not in policy.parameters and _needed(field)
     ]
-    hints = get_type_hints(kind, include_extras=True)
+    hints = _hints(kind)
     values = {}
     for name, value in policy.parameters.items():
         if name in known:
@@ -128,6 +129,12 @@ def _mistaken(module: str, code: Folders) -> str:
     if meant is None or (taken is not None and File(taken).resolve().parent == meant.resolve().parent):
         return ""
     return f"{module!r} is {taken} here, not {meant}; another name, or a process of its own, would do"
+
+
+@lru_cache
+def _hints(kind: type) -> dict[str, Any]:
+    """The annotations of a class, which take long to work out."""
+    return get_type_hints(kind, include_extras=True)
 
 
 def _needed(field: Field[Any]) -> bool:

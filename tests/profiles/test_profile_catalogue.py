@@ -2,14 +2,18 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mdisim.profiles import ProfileError, catalogue, describe, load, shipped, synthesise, write
+from mdisim.profiles import ProfileError, catalogue, describe, load, read, shipped, synthesise, write
 
 MADE = synthesise(n=60, exits=3, accuracy=[0.6, 0.8, 0.9], stage_s=[1e-3, 3e-3, 4e-3], out_bytes=2048, seed=0)
+
+
+OTHER = synthesise(n=60, exits=3, accuracy=[0.6, 0.8, 0.9], stage_s=[1e-3, 3e-3, 4e-3], out_bytes=2048, seed=1)
 
 
 @pytest.fixture
@@ -24,6 +28,17 @@ def test_a_path_is_read(path, monkeypatch):
     monkeypatch.chdir(path.parent)
     assert load("made.npz").digest == MADE.digest
     assert load("./made.npz").digest == MADE.digest
+
+
+def test_a_file_is_read_once_until_it_changes(path, monkeypatch):
+    reads = []
+    home = sys.modules["mdisim.profiles.catalogue"]  # whose name is also that of a function
+    monkeypatch.setattr(home, "read", lambda where: reads.append(where) or read(where))
+    assert load(path) is load(path)
+    assert load(path).half("test") is load(path).half("test")
+    write(OTHER, path)
+    assert load(path).digest == OTHER.digest
+    assert len(reads) == 2
 
 
 def test_an_unknown_name_and_a_missing_file_say_so(tmp_path):

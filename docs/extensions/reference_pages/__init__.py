@@ -5,15 +5,20 @@ A directive here writes Markdown and has it parsed in its place, headings and al
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from pygments.lexers import TextLexer
 from sphinx.application import Sphinx
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from reference_pages import named_policies, scenario_keys, signatures
+
+logger = logging.getLogger(__name__)
 
 
 def directive(write: Callable[..., str]) -> type[SphinxDirective]:
@@ -38,12 +43,31 @@ def marked(app: Sphinx, document: nodes.document) -> None:
             table["classes"] += ["keys", *(f"default-{i}" for i, name in enumerate(head) if name == "Default")]
 
 
+def executed(app: Sphinx, document: str, source: list[str]) -> None:
+    """Show a notebook as it was executed; a warning, where it was not as it is now."""
+    if not document.startswith("notebooks/"):
+        return
+    path = Path(app.config.executed_notebooks, Path(document).name + ".ipynb")
+    if not path.is_file() or code_of(path.read_text(encoding="utf-8")) != code_of(source[0]):
+        logger.warning("%s was not executed as it is now: make docs runs the notebooks first", document)
+        return
+    source[0] = path.read_text(encoding="utf-8")
+
+
+def code_of(notebook: str) -> list[str]:
+    """The code of a notebook, cell by cell."""
+    cells = json.loads(notebook)["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Add the directives, and what makes signatures short."""
     app.add_directive("scenario-keys", directive(scenario_keys.sections))
     app.add_directive("scenario-units", directive(scenario_keys.units))
     app.add_directive("policy-list", directive(named_policies.overview))
     app.add_directive("policy-family", directive(named_policies.family))
+    app.add_config_value("executed_notebooks", "", "env", str)
+    app.connect("source-read", executed)
     app.add_lexer("csv", TextLexer)
     app.add_role("name", signatures.Name())
     app.connect("doctree-read", marked)
