@@ -22,7 +22,7 @@ from mdisim.scenario.recipes import recipe_of
 
 ROOT = Path(mdisim.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
-PROTOCOL = {"AttributeError", "KeyboardInterrupt", "OSError"}  # of `__getattr__`, a signal, a file whose name is told
+PROTOCOL = {"AttributeError", "KeyboardInterrupt", "OSError"}  # `__getattr__`, a signal, a named file
 OURS = {name for name, kind in vars(errors).items() if inspect.isclass(kind)}
 READS = {"split", "rsplit", "partition", "rpartition", "startswith", "endswith", "replace", "removeprefix",
          "removesuffix", "find", "index", "match", "search", "fullmatch", "findall", "sub"}  # fmt: skip
