@@ -7,6 +7,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCKED := install --no-compile --require-hashes -r
 THIS := install --no-deps --no-build-isolation -e .
 
+# Tests and commands start many processes: modules are compiled once, whatever the shell says.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test lint docs bench lock lock-check clean
 
 demo: .venv/ready

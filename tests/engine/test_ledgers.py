@@ -328,5 +328,6 @@ def test_the_headline_offers_each_held_out_sample_once_and_nothing_waits() -> No
     world = Scenario.load("dimee-one-by-one", ["policy=local", "compare=[]"]).build()
     result = run(world, Policy("cut", (row(world.n_exits, placement=(0, 1) + (2,) * (world.n_exits - 2)),)), 1)
     assert sorted(result.tasks["sample"]) == list(range(len(world.samples)))
+    assert world.window.duration_s * world.sources[0].arrivals.rate_per_s == len(world.samples)  # at any phase
     assert (result.tasks["status"] == "answered").all()
     assert result.tasks["wait_s"].max() == pytest.approx(0.0, abs=1e-9)
