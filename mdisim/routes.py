@@ -38,7 +38,8 @@ def routes(
     np.fill_diagonal(time_s, 0.0)
     np.fill_diagonal(hops, 0)
     np.fill_diagonal(step, np.arange(n_devices))
-    for via in range(n_devices):
+    between = np.isfinite(time_s) | np.isfinite(time_s.T)
+    for via in np.flatnonzero(between.sum(axis=0) > 2):  # itself, and more than one other to be between
         time_via = time_s[:, via, None] + time_s[None, via, :]
         hops_via = hops[:, via, None] + hops[None, via, :]
         better = (time_via < time_s) | ((time_via == time_s) & (hops_via < hops) & np.isfinite(time_via))

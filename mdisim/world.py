@@ -151,6 +151,14 @@ class Samples:
         """The number of samples."""
         return len(self.outputs.label)
 
+    @cached_property
+    def alike(self) -> NDArray[np.int64]:
+        """A number for each sample [n], the same for those of the same work and size."""
+        factors = [given for given in (self.work, self.size) if given is not None]
+        if not factors:
+            return np.zeros(len(self), dtype=np.int64)
+        return np.unique(np.hstack(factors), axis=0, return_inverse=True)[1].reshape(-1)
+
 
 @dataclass(frozen=True)
 class Window:
@@ -243,15 +251,11 @@ def service_s(stage_s: float, work: float, jitter: float, head_s: float) -> floa
 
 def setting(world: World) -> Setting:
     """What a policy may know of a world before the run."""
-    D, K = world.stage_s.shape
-    carry, price = np.full((D, D, K + 1), np.inf), np.full((D, D), np.inf)
-    for a in range(D):
-        for b in range(D):
-            if a == b or world.next_hop[a, b] != UNREACHABLE:
-                hops = [world.links[i] for i in world.route(a, b)]
-                carry[a, b] = sum((_transfer_s(link, world) for link in hops), np.zeros(K + 1))
-                carry[a, b] += _packing_s(world) if hops else 0.0
-                price[a, b] = sum(link.offload_cost for link in hops)
+    K = world.n_exits
+    carry, price = _carried(world)
+    neighbours = np.zeros(world.next_hop.shape, dtype=bool)
+    for ends in world.link_between:
+        neighbours[ends] = True
     return Setting(
         devices=tuple(d.name for d in world.devices),
         sources=tuple(s.device for s in world.sources),
@@ -266,9 +270,36 @@ def setting(world: World) -> Setting:
         features=world.calibration.features,
         group=world.calibration.group,
         holds=np.array([device.holds or (True,) * K for device in world.devices]),
-        neighbours=np.array([[(a, b) in world.link_between for b in range(D)] for a in range(D)]),
+        neighbours=neighbours,
         priorities=tuple(s.priority for s in world.sources),
     )
+
+
+def _carried(world: World) -> tuple[Floats, Floats]:
+    """The mean unloaded time of each cut from a to b, [D, D, K+1], and the price of sending a task, [D, D].
+
+    All ways are walked at the same time, a hop at a time. Both are infinite where no way leads.
+    """
+    reached = world.next_hop != UNREACHABLE
+    np.fill_diagonal(reached, True)
+    carry = np.where(reached[:, :, None], 0.0, np.full(world.n_exits + 1, np.inf))
+    price = np.where(reached, 0.0, np.inf)
+    number = np.full(world.next_hop.shape, -1)
+    for ends, i in world.link_between.items():
+        number[ends] = i
+    hop_s = np.array([_transfer_s(link, world) for link in world.links])
+    hop_cost = np.array([link.offload_cost for link in world.links])
+    start, end = np.nonzero(reached & ~np.eye(len(reached), dtype=bool))
+    here, goal = start, end
+    while len(here):
+        there = world.next_hop[here, goal]
+        link = number[here, there]
+        carry[start, end] += hop_s[link]
+        price[start, end] += hop_cost[link]
+        going = there != goal
+        start, end, here, goal = start[going], end[going], there[going], goal[going]
+    carry[~np.eye(len(reached), dtype=bool)] += _packing_s(world)
+    return carry, price
 
 
 def _transfer_s(link: Link, world: World) -> Floats:

@@ -11,8 +11,8 @@ from worlds import drawn, fixed, line, surely_last
 
 from mdisim import bounds, engine, metrics
 from mdisim.bounds import BoundError, of_shares, planned, run_bound, throughput_bound
-from mdisim.experiments.compare import lay_out
-from mdisim.experiments.prepare import Ground
+from mdisim.bounds.flows import Flows
+from mdisim.experiments.prepare import Ground, lay_out
 from mdisim.faults import Fault, Faults
 from mdisim.planners.tiers.pooled import Pooled
 from mdisim.policies.plan import row
@@ -191,6 +191,11 @@ def random_world(rng: np.random.Generator, alike: bool = False) -> World:
 
 
 # --- what samples need
+
+
+def test_unknowns_are_those_of_the_linear_programme():
+    world = line(3, (0.01, 0.02), outputs=drawn(40, 2))
+    assert bounds.unknowns(world, bounds.lightest(world)) == 2 * Flows(world, 0).end
 
 
 def test_a_policy_is_planned_by_its_thresholds():

@@ -5,7 +5,7 @@ import json
 import pytest
 from worlds import scenario_file
 
-from mdisim import cli
+from mdisim import bounds, cli
 from mdisim.cli import output
 from mdisim.experiments.compare import Comparison
 
@@ -130,7 +130,7 @@ def test_what_cannot_be_asked(scene, capsys, arguments, message):
 def test_check_tells_the_bounds(scene, capsys):
     _, out, _ = told(capsys, "check", "two.yaml")
     lines = [line for line in out.splitlines() if line.startswith("#")]
-    assert lines[0] == "# two.yaml: all is well"
+    assert lines[0] == "# two.yaml: no issues found"
     assert [line.split(":")[0] for line in lines[1:]] == [
         *(f"# at the exits of {label}, wherever tasks go" for label in ("mdi-exit", "local", "strict")),
         "# any policy", "# offered",
@@ -141,3 +141,15 @@ def test_check_tells_the_bounds(scene, capsys):
     by_name = {bound["policy"]: bound for bound in facts["bounds"]}
     assert by_name["any policy"]["throughput_bound_per_s"] >= by_name["strict"]["throughput_bound_per_s"] > 0.0
     assert by_name["strict"]["accuracy_bound"] == by_name["any policy"]["accuracy_bound"] <= 1.0
+
+
+def test_check_leaves_out_bounds_that_take_too_long(scene, capsys, monkeypatch):
+    """The accuracy bound needs no linear programme, and stays."""
+    whole = json.loads(told(capsys, "check", "two.yaml", "--json")[1])[0]["bounds"]
+    monkeypatch.setattr(bounds, "MOST_UNKNOWNS", 10)
+    small = json.loads(told(capsys, "check", "two.yaml", "--json")[1])[0]["bounds"]
+    assert [bound["accuracy_bound"] for bound in small] == [bound["accuracy_bound"] for bound in whole]
+    assert all(bound["throughput_bound_per_s"] is None and bound["unknowns"] > 10 for bound in small)
+    code, out, _ = told(capsys, "check", "two.yaml")
+    assert code == 0
+    assert out.count("left out") == len(small)

@@ -1,14 +1,17 @@
 """Routes against networkx, on random networks."""
 
+from dataclasses import replace
+
 import networkx as nx
 import numpy as np
 import pytest
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from worlds import line
 
 from mdisim.routes import routes
-from mdisim.world import UNREACHABLE, ConstantRate, Link
+from mdisim.world import UNREACHABLE, ConstantRate, Link, Packing, setting
 
 SIZE = 1000.0
 
@@ -65,3 +68,26 @@ def test_of_equal_ways_the_one_with_fewer_hops_then_through_the_first():
     assert routes(direct, 3, SIZE)[0, 1] == 1
     diamond = tuple(Link(a, b, fast) for a, b in [(0, 2), (2, 3), (0, 1), (1, 3)])
     assert routes(diamond, 4, SIZE)[0, 3] == 1
+
+
+@examples()
+@given(networks())
+def test_what_a_way_takes_is_the_sum_of_its_links(network):
+    n, links = network
+    links = tuple(replace(link, offload_cost=float(i)) for i, link in enumerate(links))
+    base = line(n, (0.01, 0.02), out_bytes=500.0)
+    packing = Packing(serialise_s=0.001)
+    world = replace(base, links=links, next_hop=routes(links, n, SIZE), packing=packing)
+    known = setting(world)
+    packing_s = 2 * (0.001 + 8 * world.out_bytes / world.packing.serialise_bps)
+    for a in range(n):
+        for b in range(n):
+            if a != b and world.next_hop[a, b] == UNREACHABLE:
+                assert np.isinf(known.transfer_s[a, b]).all()
+                assert np.isinf(known.offload_cost[a, b])
+                continue
+            way = [links[i] for i in world.route(a, b)]
+            seconds = sum((8 * world.out_bytes / link.rate.rate_bps + link.latency_s for link in way), np.zeros(3))
+            np.testing.assert_allclose(known.transfer_s[a, b], seconds + (packing_s if way else 0.0), rtol=1e-12)
+            assert known.offload_cost[a, b] == sum(link.offload_cost for link in way)
+            assert known.neighbours[a, b] == ((a, b) in world.link_between)

@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 __all__ = [
     "MEASURES", "Bound", "BoundError", "Demand", "Kind", "accuracy_bound", "best_exit_accuracy", "lightest",
     "measures", "of_shares", "offered_per_s", "oversubscribed", "planned", "planned_stages", "run_bound",
-    "throughput_bound",
+    "throughput_bound", "unknowns",
 ]  # fmt: skip
 MEASURES = ("throughput_bound_per_s", "throughput_bound_share", "accuracy_bound")
 FAR = 0.95  # of what is busiest: a rate that needs less of it is below every bound
-MOST_UNKNOWNS = 10_000  # of a linear programme that is solved after every run
+MOST_UNKNOWNS = 30_000  # of a linear programme that nobody asked for by itself: about two seconds
 ROUNDING = 1e-6  # of a bound
 
 
@@ -95,11 +95,18 @@ def throughput_bound(
     return most(world, asked, Period(since_s, end_s), mix, offered, only)
 
 
+def unknowns(world: World, demand: Sequence[Kind]) -> int:
+    """How many unknowns the linear programme of a bound has: time and memory grow faster than they do."""
+    D, K, L, S = len(world.devices), world.n_exits, len(world.links), len(world.sources)
+    return len(demand) * (6 * D * K + 2 * L * K + L + S)
+
+
 def run_bound(world: World, policy: Policy, run: Run, since_s: float | None = None) -> Bound | None:
     """The bound for the answers that a run gave from `since_s` (the end of its warm-up) to its end.
 
-    It takes them as they were: their exits, plan rows, sources, and each one's own work and size; None where no
-    answer was given. From 0 on it holds exactly, where there is neither jitter nor loss.
+    It takes them as they were: their exits, plan rows, sources, and each one's own work and size. None where no
+    answer was given, or where the linear programme is too large to be solved after every run (more than 30,000
+    unknowns). From 0 on it holds exactly, where there is neither jitter nor loss.
     """
     start_s = run.warmup_s if since_s is None else since_s
     which = _given(run, start_s)
@@ -107,6 +114,8 @@ def run_bound(world: World, policy: Policy, run: Run, since_s: float | None = No
         return None
     counts = run.tasks.loc[which, "source"].value_counts().reindex(run.sources["source"].tolist(), fill_value=0)
     demand = answered(world, policy, run, which)
+    if unknowns(world, demand) > MOST_UNKNOWNS:
+        return None
     mix = (counts / counts.sum()).tolist()
     return throughput_bound(world, demand, mix=mix, since_s=start_s, until_s=run.duration_s)
 
@@ -117,15 +126,14 @@ def oversubscribed(world: World, policy: Policy, run: Run) -> bool:
     It is the rates that the sources state that count, not how many samples came in this run; and the throughput
     bound of answers at these exits, with every stage where the policy's plan puts it, or anywhere if a rule does.
     False where a closed loop or the policy sets a rate, where nothing was answered, and where the linear programme
-    is too large to be solved after every run (more than 10,000 unknowns).
+    is too large to be solved after every run (more than 30,000 unknowns).
     """
     offered = offered_per_s(world)
     total, which = float(sum(offered)), _given(run, run.warmup_s)
     if not (isfinite(total) and total and which.any()) or _is_far(run, total):
         return False
     demand = answered(world, policy, run, which)
-    D, K, L, S = len(world.devices), world.n_exits, len(world.links), len(world.sources)
-    if len(demand) * (6 * D * K + 2 * L * K + L + S) > MOST_UNKNOWNS:
+    if unknowns(world, demand) > MOST_UNKNOWNS:
         return False
     mix = [rate / total for rate in offered]
     bound = throughput_bound(
@@ -189,8 +197,8 @@ def measures(world: World, policy: Policy, run: Run) -> dict[str, float]:
     """What a run could have had, by name: its bounds, and its share of the first.
 
     `throughput_bound_per_s` is `run_bound` within the window, `throughput_bound_share` the throughput's share of
-    it; NaN where that is zero, and all answers were on their way before. `accuracy_bound`: the share of samples,
-    of those born in the window and answered, that an exit gets right which their row evaluates.
+    it; NaN where there is none, or it is zero, and all answers were on their way before. `accuracy_bound`: the
+    share of samples, of those born in the window and answered, that an exit gets right which their row evaluates.
     """
     from mdisim import metrics
 

@@ -83,11 +83,11 @@ def of_shares(world: World, shares: Sequence[float], heads: Sequence[bool] | Non
 
 def lightest(world: World) -> Demand:
     """What any policy asks at least: each answer at one exit, whichever, whose head alone is evaluated."""
-    alike, K = world.samples.work is None and world.samples.size is None, world.n_exits
-    n = 1 if alike else len(world.samples)
-    everyone = np.arange(n)
+    K = world.n_exits
+    sample, count = _groups(world.samples.alike)
+    share = count / count.sum()
     return tuple(
-        _kind(world, tuple(bool(k == j) for j in range(K)), (), everyone, np.full(n, k), choice=k)
+        _kind(world, tuple(k == j for j in range(K)), (), sample, np.full(len(sample), k), share, choice=k)
         for k in range(K)
     )
 
@@ -99,16 +99,20 @@ def planned(world: World, policy: Policy) -> Demand:
     """
     rows = range(len(policy.plan)) if policy.picks is not None else (policy.knobs.row,)
     scores_of = cache(partial(scored, policy.score, calibrated(world, policy)))
-    kinds: list[Kind] = []
+    stops: dict[int, Ints] = {}
     for number in rows:
         row = policy.plan[number]
         scores = scores_of(counted(policy.score, row.evaluated))
         wanted = np.array(row.stamped(policy.knobs.thresholds))
         leaves = (scores > wanted if policy.strictly else scores >= wanted) & row.evaluated
         leaves[:, -1] = True
-        everyone = np.arange(len(scores))
-        kinds.append(_kind(world, *_evaluated(row), everyone, leaves.argmax(axis=1), choice=number))
-    return tuple(kinds)
+        stops[number] = leaves.argmax(axis=1)
+    sample, count = _groups(world.samples.alike, *stops.values())
+    share = count / count.sum()
+    return tuple(
+        _kind(world, *_evaluated(policy.plan[number]), sample, stop[sample], share, choice=number)
+        for number, stop in stops.items()
+    )
 
 
 def answered(world: World, policy: Policy, run: Run, which: Mask) -> Demand:
@@ -120,8 +124,10 @@ def answered(world: World, policy: Policy, run: Run, which: Mask) -> Demand:
     kinds = []
     for heads, unpaid in dict.fromkeys(_evaluated(policy.plan[row]) for row in np.unique(rows)):
         alike = [number for number, row in enumerate(policy.plan) if _evaluated(row) == (heads, unpaid)]
-        here = np.isin(rows, alike)
-        kinds.append(_kind(world, heads, unpaid, sample[here], stops[here] - 1, source[here], len(rows)))
+        here = np.flatnonzero(np.isin(rows, alike))
+        first, count = _groups(world.samples.alike[sample[here]], stops[here], source[here])
+        one = here[first]
+        kinds.append(_kind(world, heads, unpaid, sample[one], stops[one] - 1, count / len(rows), source[one]))
     return tuple(kinds)
 
 
@@ -155,27 +161,19 @@ def _kind(
     unpaid: tuple[int, ...],
     sample: Ints,
     stops: Ints,
+    share: Floats,
     source: Ints | None = None,
-    total: int = 0,
     choice: int = 0,
 ) -> Kind:
-    """The kind of these samples [m], which are all answers, or some of a `total`: then those alike are one group.
-
-    Kinds of different choices keep their samples in order, so that they can be compared one by one.
-    """
-    K, given = world.n_exits, world.samples
-    born = np.full(len(sample), ANY) if source is None else source
-    if total:
-        who = sample if given.work is not None or given.size is not None else np.zeros_like(sample)
-        (sample, stops, born), count = _distinct(who, stops, born)
-    else:
-        count, total = np.ones(len(sample)), len(sample)
-    work = np.ones((len(sample), K)) if given.work is None else given.work[sample]
-    size = np.ones((len(sample), K + 1)) if given.size is None else given.size[sample]
-    return Kind(count / total, stops, work, size, born, heads, unpaid, choice)
+    """The kind of these groups of samples [m], given by one sample of each and its share of all answers."""
+    m, K, given = len(sample), world.n_exits, world.samples
+    born = np.full(m, ANY) if source is None else source
+    work = np.ones((m, K)) if given.work is None else given.work[sample]
+    size = np.ones((m, K + 1)) if given.size is None else given.size[sample]
+    return Kind(share, stops, work, size, born, heads, unpaid, choice)
 
 
-def _distinct(*columns: Ints) -> tuple[tuple[Ints, ...], Floats]:
-    """The distinct rows of some columns, and how often each comes."""
-    found, count = np.unique(np.column_stack(columns), axis=0, return_counts=True)
-    return tuple(found.T), count.astype(float)
+def _groups(*columns: Ints) -> tuple[Ints, Floats]:
+    """Where each distinct row of some columns [n] comes first, [m], and how often it comes."""
+    _, first, count = np.unique(np.column_stack(columns), axis=0, return_index=True, return_counts=True)
+    return first, count.astype(float)

@@ -25,7 +25,6 @@ from mdisim.world import Link, World
 
 Columns = NDArray[np.int64]
 FULL = 1e-9  # of a resource's time: what is left of one that limits
-UNBOUNDED = 3
 
 
 @dataclass(frozen=True)
@@ -64,12 +63,12 @@ class Rows:
         self.columns.append(each[1].ravel())
         self.values.append(each[2].ravel())
 
-    def matrix(self, n_columns: int) -> Any:
-        """The sparse matrix; SciPy's stubs know no linear programme of such."""
-        from scipy.sparse import csr_array
-
-        at = (np.concatenate(self.rows), np.concatenate(self.columns))
-        return csr_array((np.concatenate(self.values), at), shape=(len(self.right), n_columns))
+    def matrix(self, n_columns: int) -> tuple[NDArray[Any], NDArray[Any], Floats]:
+        """The sparse matrix: where each row starts, its columns and its values; equal entries are added."""
+        place = np.concatenate(self.rows) * n_columns + np.concatenate(self.columns)
+        place, which = np.unique(place, return_inverse=True)
+        starts = np.searchsorted(place, np.arange(len(self.right)) * n_columns)
+        return starts, place % n_columns, np.bincount(which, np.concatenate(self.values)).astype(np.float64)
 
 
 class Flows:
@@ -130,26 +129,50 @@ def _solved(
     rates: int, limits: Rows, equal: Rows, highest: Floats, unit_s: float, named: int
 ) -> tuple[Bound, list[float]]:
     """The solution, and the prices of the first `named` limits."""
-    from scipy.optimize import linprog  # takes long to load
+    import highspy
 
-    n = len(highest)
-    target = np.zeros(n)
-    target[:rates] = -1.0
-    done: Any = linprog(
-        target, A_ub=limits.matrix(n), b_ub=limits.right, A_eq=equal.matrix(n), b_eq=equal.right,
-        bounds=[(0.0, most) for most in highest.tolist()], method="highs",
-    )  # fmt: skip
-    if done.status == UNBOUNDED:
-        return Bound(float("inf"), (), {}), []
-    if done.status != 0:
-        raise RunError(f"the linear programme of a throughput bound was not solved: {done.message}")
+    n, first = len(highest), len(equal.right)
+    starts, columns, values = zip(equal.matrix(n), limits.matrix(n), strict=True)
+    programme = highspy.HighsLp()
+    programme.num_col_, programme.num_row_ = n, first + len(limits.right)
+    programme.col_cost_ = np.where(np.arange(n) < rates, -1.0, 0.0)
+    programme.col_lower_, programme.col_upper_ = np.zeros(n), highest
+    programme.row_lower_ = np.concatenate([equal.right, np.full(len(limits.right), -np.inf)])
+    programme.row_upper_ = np.concatenate([equal.right, limits.right])
+    programme.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    programme.a_matrix_.start_ = np.concatenate([starts[0], starts[1] + len(columns[0]), [sum(map(len, columns))]])
+    programme.a_matrix_.index_, programme.a_matrix_.value_ = np.concatenate(columns), np.concatenate(values)
+    solver: Any = _silent()
+    solver.passModel(programme)
+    solver.run()
+    status = solver.getModelStatus()
+    if status in (highspy.HighsModelStatus.kUnbounded, highspy.HighsModelStatus.kUnboundedOrInfeasible):
+        return Bound(float("inf"), (), {}), []  # nothing at all is always a solution
+    if status != highspy.HighsModelStatus.kOptimal:
+        say = solver.modelStatusToString(status)
+        raise RunError(f"the linear programme of a throughput bound was not solved: {say}")
+    found = solver.getSolution()
+    full, prices = np.array(found.row_value)[first:][:named], -np.array(found.row_dual)[first:][:named]
     used: dict[str, float] = {}
-    tight, prices = [], [max(0.0, -float(price)) for price in done.ineqlin.marginals[:named]]
-    for name, left, price in zip(limits.names[:named], done.slack[:named], prices, strict=True):
-        used[name] = max(used.get(name, 0.0), 1.0 - float(left))
-        if left < FULL and price > 0.0 and name not in tight:
+    tight = []
+    for name, share, price in zip(limits.names[:named], full.tolist(), prices.tolist(), strict=True):
+        used[name] = max(used.get(name, 0.0), share)
+        if 1.0 - share < FULL and price > 0.0 and name not in tight:
             tight.append(name)
-    return Bound(-float(done.fun) / unit_s, tuple(tight), used), prices
+    per_s = -solver.getInfo().objective_function_value / unit_s
+    return Bound(per_s, tuple(tight), used), np.maximum(prices, 0.0).tolist()
+
+
+def _silent() -> Any:
+    """A HiGHS solver that prints nothing."""
+    import highspy
+
+    class Silent(highspy.Highs):  # its own initialiser prints a banner before it can be silenced
+        def __init__(self) -> None:
+            super(highspy.Highs, self).__init__()
+            self.setOptionValue("output_flag", False)
+
+    return Silent()
 
 
 def _prices(
@@ -216,11 +239,10 @@ def _answer(equal: Rows, limits: Rows, kind: Kind, flow: Flows, rate: int) -> No
 
 def _limits(world: World, demand: Demand, flows: list[Flows], there: list[Resource]) -> Rows:
     """A row for the time of each device, channel and sender, each as a share of what there is."""
-    limits = Rows()
+    limits, means = Rows(), [kind.means() for kind in demand]
     for resource in there:
         row = limits.new((1,), 1.0, resource.name)
-        for kind, flow in zip(demand, flows, strict=True):
-            work, size = kind.means()
+        for kind, flow, (work, size) in zip(demand, flows, means, strict=True):
             for d, share in resource.devices.items():
                 heads, stages = world.head_s[d] * kind.heads, work * world.stage_s[d]
                 if d in kind.unpaid:

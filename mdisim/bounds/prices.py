@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mdisim.bounds.demands import ANY, Demand, Kind
-from mdisim.policies.scores import Floats
+from mdisim.policies.scores import Floats, Ints
 from mdisim.world import World
+
+MOST_NUMBERS = 1_000_000  # that are held at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +47,10 @@ def most_by_prices(world: World, demand: Demand, prices: Prices, mix: Sequence[f
 def _cheapest(world: World, kind: Kind, prices: Prices, mix: Sequence[float] | None) -> Floats:
     """The least cost of each sample of a kind, [m], from its own source, or from any."""
     way = _ways(world, prices)
-    by_source = np.array([
-        prices.birth[s] + _from(world, kind, prices, way, source.device) for s, source in enumerate(world.sources)
-    ])  # fmt: skip
+    homes = np.array([source.device for source in world.sources])
+    many = max(1, MOST_NUMBERS // (len(way) * len(kind.share)))  # sources at a time
+    parts = [_from(world, kind, prices, way, homes[i : i + many]) for i in range(0, len(homes), many)]
+    by_source = prices.birth[:, None] + np.concatenate(parts)
     free = by_source.min(axis=0)
     if mix is not None:
         free = np.sum([share * costs for share, costs in zip(mix, by_source, strict=True) if share], axis=0)
@@ -67,15 +70,15 @@ def _ways(world: World, prices: Prices) -> Floats:
     return way
 
 
-def _from(world: World, kind: Kind, prices: Prices, way: Floats, home: int) -> Floats:
-    """The least cost of each sample [m] born at a device: in one pass, or beginning again after a stage."""
+def _from(world: World, kind: Kind, prices: Prices, way: Floats, homes: Ints) -> Floats:
+    """The least cost from each home [H] of each sample, [H, m]: in one pass, or beginning again after a stage."""
     bits = _bits(world, kind)
-    born = np.full((len(way), len(kind.share)), np.inf)
-    born[home] = 0.0
-    least, after = _pass(world, kind, prices, way, home, _moved(born, way, bits[0]), 0)
+    born = np.full((len(homes), len(way), len(kind.share)), np.inf)
+    born[np.arange(len(homes)), homes] = 0.0
+    least, after = _pass(world, kind, prices, way, homes, _moved(born, way, bits[0]), 0)
     for j in range(1, world.n_exits if world.head_s[:, :-1].any() else 1):  # only heads make it worth while
         begun = _moved(after[j - 1], way, bits[0])
-        least = np.minimum(least, _pass(world, kind, prices, way, home, begun, j)[0])
+        least = np.minimum(least, _pass(world, kind, prices, way, homes, begun, j)[0])
     return least
 
 
@@ -87,30 +90,41 @@ def _bits(world: World, kind: Kind) -> Floats:
 
 
 def _pass(
-    world: World, kind: Kind, prices: Prices, way: Floats, home: int, at: Floats, passed: int
+    world: World, kind: Kind, prices: Prices, way: Floats, homes: Ints, at: Floats, passed: int
 ) -> tuple[Floats, list[Floats]]:
-    """The least cost of an answer [m] after so much `at` each device [D, m], and what it is after each stage.
+    """The least cost of an answer [H, m] after so much `at` each device [H, D, m], and what it is by stage.
 
     The heads of the first `passed` exits have been paid for.
     """
     K, bits = world.n_exits, _bits(world, kind)
-    least, after = np.full(len(kind.share), np.inf), []
+    least, after = np.full((len(homes), len(kind.share)), np.inf), []
     for k in range(K):
         at = at + (prices.second * world.stage_s[:, k])[:, None] * kind.work[:, k]
-        at[~prices.can[:, k]] = np.inf
+        at[:, ~prices.can[:, k]] = np.inf
         if kind.heads[k] and k >= passed:
             paid = [d not in kind.unpaid or k == K - 1 for d in range(len(way))]
             at = at + (prices.second * world.head_s[:, k] * paid)[:, None]
         after.append(at)
-        answer = _moved(at, way[:, [home]], bits[K])[0] if world.label_bytes else at.min(axis=0)
-        least = np.where(kind.stops == k, answer, least)
+        if (kind.stops == k).any():
+            back = _delivered(at, way, homes, bits[K]) if world.label_bytes else at.min(axis=1)
+            least = np.where(kind.stops == k, back, least)
         at = _moved(at, way, bits[k + 1]) if k < K - 1 else at
     return least, after
 
 
 def _moved(at: Floats, way: Floats, bits: Floats) -> Floats:
-    """The least cost at each device that ways lead to, if a message of so many bits [m] may be sent on."""
-    found = np.full((way.shape[1], len(bits)), np.inf)
-    for a, b in np.argwhere(np.isfinite(way)):
-        np.minimum(found[b], at[a] + bits * way[a, b], out=found[b])
+    """The least cost [H, D, m] at each device, if a message of so many bits [m] may be sent on."""
+    found = np.full(at.shape, np.inf)
+    for b in range(len(way)):
+        (near,) = np.nonzero(np.isfinite(way[:, b]))
+        np.min(at[:, near] + way[near, b, None] * bits, axis=1, out=found[:, b])
+    return found
+
+
+def _delivered(at: Floats, way: Floats, homes: Ints, bits: Floats) -> Floats:
+    """The least cost [H, m] if a label of so many bits [m] is sent home."""
+    found = np.full(at.shape[::2], np.inf)
+    for number, home in enumerate(homes):
+        (near,) = np.nonzero(np.isfinite(way[:, home]))
+        np.min(at[number, near] + way[near, home, None] * bits, axis=0, out=found[number])
     return found

@@ -23,10 +23,11 @@ import click
 from mdisim import __version__
 from mdisim.cli.calibration import calibrate
 from mdisim.cli.catalogues import profile, profiles
+from mdisim.cli.checks import check
 from mdisim.cli.output import prepare_streams, say, say_traceback
 from mdisim.cli.recipes import policies
 from mdisim.cli.reports import report
-from mdisim.cli.runs import check, compare, run, schema
+from mdisim.cli.runs import compare, run, schema
 from mdisim.cli.sweeps import search, sweep, tune
 from mdisim.cli.trace_making import fit, list_traces, synth
 from mdisim.cli.traces import trace

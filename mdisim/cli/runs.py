@@ -1,12 +1,11 @@
-"""The commands that read a scenario: check, run, compare, schema."""
+"""The commands that run a scenario, once or to compare policies; and its schema."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from math import isfinite
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -22,105 +21,13 @@ from mdisim.cli.options import (
 )
 from mdisim.cli.output import as_json, progress_bar, say
 from mdisim.cli.seeds import seeded, seeds_asked
-from mdisim.cli.shown import ANY, bounds_in_words
-from mdisim.errors import InputError
 from mdisim.experiments.written import VERDICT
 
 if TYPE_CHECKING:
     from mdisim.experiments.comparison import Warmup
-    from mdisim.experiments.prepare import Ground
-    from mdisim.policies.policy import Policy
     from mdisim.results import Run
 
 EVENTS = "timeline.json.gz"
-
-
-@click.command()
-@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
-@plots("the network of the one scenario")
-@reads_scenario
-def check(
-    scenarios: tuple[str, ...], plot: Path | None, overrides: tuple[str, ...], allow_code: bool, wants_json: bool
-) -> None:
-    """Tell what is wrong with scenario files, or print them with their bounds and every default.
-
-    All files are looked at before the first fault ends the command. A bound is the most answers per second that
-    devices and links could give, wherever tasks go, if samples left at the exits where the policy's first
-    thresholds let them; and the share of samples that any of its exits gets right.
-    """
-    if plot is not None and len(scenarios) > 1:
-        raise click.UsageError(f"--plot draws one network, and {len(scenarios)} scenarios are named; name one")
-    faults, found = [], []
-    for path in scenarios:
-        try:
-            found.append(_check(path, overrides, allow_code))
-        except InputError as error:
-            faults.append(str(error))
-    if faults:
-        raise click.ClickException("\n".join(faults))
-    if plot is not None:
-        from mdisim.report import network, save
-
-        save(network(found[0]["world"]), plot)
-    if wants_json:
-        as_json([{key: facts[key] for key in facts if key not in ("resolved", "world")} for facts in found])
-    else:
-        texts = [
-            "\n# ".join((f"# {facts['file']}: all is well", *_warned(facts), *bounds_in_words(facts["bounds"])))
-            + f"\n{facts['resolved']}"
-            for facts in found
-        ]
-        say("---\n".join(texts), end="")
-
-
-def _check(path: str, overrides: tuple[str, ...], allow_code: bool) -> dict[str, Any]:
-    """Build everything that a run or a comparison would."""
-    from mdisim.experiments.compare import lay_out
-    from mdisim.experiments.prepare import Ground
-
-    scenario = scenario_of(path, overrides, allow_code)
-    ground = Ground.of(scenario)
-    others = lay_out(ground, None)
-    alike = [label for label, recipe in scenario.compared().items() if recipe == scenario.recipe()]
-    own = others[alike[0]] if alike else ground.policy(None)
-    return {
-        "file": path,
-        "digest": scenario.digest,
-        "devices": len(ground.world.devices),
-        "links": len(ground.world.links),
-        "sources": len(ground.world.sources),
-        "exits": ground.world.n_exits,
-        "policies": list(dict.fromkeys([own.name, *others])),
-        "duration_s": ground.world.window.duration_s,
-        "warnings": scenario.warnings,
-        "bounds": _bounds(ground, {own.name: own} | others),
-        "resolved": ground.origin.resolved if ground.origin else "",
-        "world": ground.world,
-    }
-
-
-def _warned(facts: Mapping[str, Any]) -> list[str]:
-    return [f"warning: {warning}" for warning in facts["warnings"]]
-
-
-def _bounds(ground: Ground, policies: Mapping[str, Policy]) -> list[dict[str, Any]]:
-    """The bounds of each policy, and of any."""
-    from mdisim import bounds
-
-    world = ground.world
-    demands = {label: bounds.planned(world, policy) for label, policy in policies.items()}
-    offered = bounds.offered_per_s(world)
-    total = float(sum(offered))
-    mix = [rate / total for rate in offered] if isfinite(total) and total else None
-    found = []
-    for label, demand in {**demands, ANY: bounds.lightest(world)}.items():
-        bound = bounds.throughput_bound(world, demand, mix=mix)
-        right = bounds.accuracy_bound(world, policies.get(label))
-        found.append(
-            {"policy": label, "throughput_bound_per_s": bound.per_s, "limited_by": bound.limited_by,
-             "accuracy_bound": right, "offered_per_s": total}
-        )  # fmt: skip
-    return found
 
 
 @click.command()
@@ -246,8 +153,8 @@ def compare(
     """
     from mdisim.cli.shown import comparison_report
     from mdisim.experiments import compare as comparing
-    from mdisim.experiments.compare import check_measures, compare_on, identity, lay_out, record
-    from mdisim.experiments.prepare import Ground
+    from mdisim.experiments.compare import check_measures, compare_on, identity, record
+    from mdisim.experiments.prepare import Ground, lay_out
     from mdisim.folders import vacant
 
     check_plot(plot)

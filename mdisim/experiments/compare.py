@@ -21,6 +21,7 @@ from mdisim.experiments.prepare import (
     ExperimentError,
     Ground,
     check_seeds,
+    lay_out,
     no_progress,
     parameters,
 )
@@ -31,8 +32,7 @@ from mdisim.policies.policy import Policy
 from mdisim.world import World
 
 __all__ = [
-    "MEASURES", "Auto", "Comparison", "check_measures", "compare", "compare_on", "identity", "lay_out", "measures",
-    "record",
+    "MEASURES", "Auto", "Comparison", "check_measures", "compare", "compare_on", "identity", "measures", "record",
 ]  # fmt: skip
 Done = dict[tuple[str, int], Outcome]  # by label and seed
 PILOT_SEEDS = range(10_000, 10_000 + PILOTS)  # beyond those that the command line compares
@@ -152,31 +152,6 @@ def _warmed(world: World, policies: Mapping[str, Policy], jobs: int) -> tuple[Wo
         else:
             warnings.append(f"{label}: MSER-5 finds no end of the warm-up; a longer run or a lower rate would do")
     return replace(world, window=replace(world.window, warmup_s=longest_s)), warnings
-
-
-def lay_out(ground: Ground, given: Iterable[AnyPolicy] | Mapping[str, AnyPolicy] | None) -> dict[str, Policy]:
-    """The policies by label, ready to run."""
-    if isinstance(given, str):
-        raise ExperimentError(f"policies must be several, not the text {given!r}; [{given!r}] would do")
-    if given is None:
-        given = ground.scenario.compared() if ground.scenario else ()
-    if isinstance(given, Mapping) and given:
-        return {label: ground.policy(policy) for label, policy in given.items()}
-    stated: list[AnyPolicy] = list(given)
-    if not stated:
-        raise ExperimentError("no policies to compare; name one or more")
-    made = [ground.policy(policy) for policy in stated]
-    labels = [_label(*both) for both in zip(stated, made, strict=True)]
-    twice = next((label for i, label in enumerate(labels) if label in labels[:i]), None)
-    if twice is not None:
-        raise ExperimentError(f"two policies are called {twice!r}; give labels: {{'my label': policy, ...}}")
-    return dict(zip(labels, made, strict=True))
-
-
-def _label(stated: AnyPolicy, made: Policy) -> str:
-    if isinstance(stated, Mapping):
-        return str(stated.get("label", made.name))
-    return stated if isinstance(stated, str) else made.name
 
 
 def record(policies: Mapping[str, Policy]) -> dict[str, dict[str, Any]]:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from mdisim.engine import run
 from mdisim.errors import InputError
 from mdisim.folders import digest
 from mdisim.policies.fit import laid_out
-from mdisim.policies.policy import Policy, Recipe
+from mdisim.policies.policy import Policy, Recipe, Setting
 from mdisim.results import Origin, Run
 from mdisim.scenario import Scenario
 from mdisim.scenario.yamlio import dump
@@ -65,6 +64,11 @@ class Ground:
         s = self.scenario
         return None if s is None else Origin(s.name, s.text, dump(s.resolved()), s.digest, s.overrides)
 
+    @cached_property
+    def _setting(self) -> Setting:
+        """What a policy may know of the world."""
+        return setting(self.world)
+
     def seed(self, given: int | None) -> int:
         """The seed that was given, or else the scenario's."""
         if given is not None:
@@ -80,7 +84,7 @@ class Ground:
         recipe = self._recipe(given)
         called = getattr(recipe, "name", recipe)
         try:
-            made = laid_out(recipe, setting(self.world))
+            made = laid_out(recipe, self._setting)
         except InputError as error:
             raise ExperimentError(f"policy {called}: {error}") from error
         source = source_of(type(recipe))
@@ -110,9 +114,36 @@ class Ground:
         self, policy: Policy, seed: int, progress: Callable[[float], None] = no_progress, record: bool = False
     ) -> Run:
         """Simulate; `progress` is told the share of the time that has passed, `record` keeps all events."""
+        from mdisim.engine import run  # only here: it loads pandas, and `check` runs nothing
+
         duration_s = self.world.window.duration_s
         done = run(self.world, policy, seed, lambda time_s: progress(min(time_s / duration_s, 1.0)), record)
         return replace(done, origin=self.origin, parameters=parameters(policy))
+
+
+def lay_out(ground: Ground, given: Iterable[AnyPolicy] | Mapping[str, AnyPolicy] | None) -> dict[str, Policy]:
+    """The policies by label, ready to run."""
+    if isinstance(given, str):
+        raise ExperimentError(f"policies must be several, not the text {given!r}; [{given!r}] would do")
+    if given is None:
+        given = ground.scenario.compared() if ground.scenario else ()
+    if isinstance(given, Mapping) and given:
+        return {label: ground.policy(policy) for label, policy in given.items()}
+    stated: list[AnyPolicy] = list(given)
+    if not stated:
+        raise ExperimentError("no policies to compare; name one or more")
+    made = [ground.policy(policy) for policy in stated]
+    labels = [_label(*both) for both in zip(stated, made, strict=True)]
+    twice = next((label for i, label in enumerate(labels) if label in labels[:i]), None)
+    if twice is not None:
+        raise ExperimentError(f"two policies are called {twice!r}; give labels: {{'my label': policy, ...}}")
+    return dict(zip(labels, made, strict=True))
+
+
+def _label(stated: AnyPolicy, made: Policy) -> str:
+    if isinstance(stated, Mapping):
+        return str(stated.get("label", made.name))
+    return stated if isinstance(stated, str) else made.name
 
 
 def check_seeds(seeds: Sequence[int]) -> Sequence[int]:

@@ -202,7 +202,7 @@ class Compression(Section):
 class Policy(BaseModel):
     """A policy by name, with its parameters beside it; or one of your own, as rule: package.module:Class."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True, defer_build=True)
     example: ClassVar[str] = "{name: mdi-exit, exit_threshold: 0.8}"
 
     name: str | None = None

@@ -22,7 +22,7 @@ _PERCENT = r"^\s*([0-9]{1,2}(?:\.[0-9]*)?|\.[0-9]+)\s*%\s*$"
 class Section(BaseModel):
     """A mapping with known keys only; `example` shows one in messages."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=True)
     example: ClassVar[str] = "{key: value}"
 
 

@@ -1,0 +1,135 @@
+"""The command that reads scenarios and runs nothing: their faults, or their bounds and every default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mdisim.cli.options import plots, reads_scenario, scenario_of
+from mdisim.cli.output import as_json, say
+from mdisim.cli.shown import ANY, bound_in_words, offered_in_words
+from mdisim.errors import InputError
+
+if TYPE_CHECKING:
+    from mdisim.experiments.prepare import Ground
+    from mdisim.policies.policy import Policy
+    from mdisim.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A scenario file without faults, and its policies by label."""
+
+    file: str
+    scenario: Scenario
+    ground: Ground
+    policies: Mapping[str, Policy]
+
+
+@click.command()
+@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
+@plots("the network of the one scenario")
+@reads_scenario
+def check(
+    scenarios: tuple[str, ...], plot: Path | None, overrides: tuple[str, ...], allow_code: bool, wants_json: bool
+) -> None:
+    """Tell what is wrong with scenario files, or print them with their bounds and every default.
+
+    All files are looked at before the first fault ends the command. A bound is the most answers per second that
+    devices and links could give, wherever tasks go, if samples left at the exits where the policy's first
+    thresholds let them; and the share of samples that any of its exits gets right. It is left out where the linear
+    programme is too large: more than 30,000 unknowns, as of some hundred devices.
+    """
+    if plot is not None and len(scenarios) > 1:
+        raise click.UsageError(f"--plot draws one network, and {len(scenarios)} scenarios are named; name one")
+    faults, found = [], []
+    for path in scenarios:
+        try:
+            found.append(_checked(path, overrides, allow_code))
+        except InputError as error:
+            faults.append(str(error))
+    if faults:
+        raise click.ClickException("\n".join(faults))
+    if plot is not None:
+        from mdisim.report import network, save
+
+        save(network(found[0].ground.world), plot)
+    if wants_json:
+        as_json([_facts(one) for one in found])
+    else:
+        for number, one in enumerate(found):
+            _show(one, first=number == 0)
+
+
+def _checked(path: str, overrides: tuple[str, ...], allow_code: bool) -> Checked:
+    """Build everything that a run or a comparison would."""
+    from mdisim.experiments.prepare import Ground, lay_out
+
+    scenario = scenario_of(path, overrides, allow_code)
+    ground = Ground.of(scenario)
+    others = lay_out(ground, None)
+    alike = [label for label, recipe in scenario.compared().items() if recipe == scenario.recipe()]
+    own = others[alike[0]] if alike else ground.policy(None)
+    return Checked(path, scenario, ground, {own.name: own} | others)
+
+
+def _show(checked: Checked, *, first: bool) -> None:
+    """Print that nothing is wrong, at once; then each bound when it is known, and every default."""
+    if not first:
+        say("---")
+    say(f"# {checked.file}: no issues found")
+    for warning in checked.scenario.warnings:
+        say(f"# warning: {warning}")
+    for label in [*checked.policies, ANY]:
+        say(f"# {bound_in_words(_bound(checked, label))}")
+    offered = _offered(checked)
+    if isfinite(offered):
+        say(f"# {offered_in_words(offered)}")
+    say(checked.ground.origin.resolved if checked.ground.origin else "", end="")
+
+
+def _facts(checked: Checked) -> dict[str, Any]:
+    """What a program reads."""
+    world = checked.ground.world
+    return {
+        "file": checked.file,
+        "digest": checked.scenario.digest,
+        "devices": len(world.devices),
+        "links": len(world.links),
+        "sources": len(world.sources),
+        "exits": world.n_exits,
+        "policies": list(checked.policies),
+        "duration_s": world.window.duration_s,
+        "warnings": checked.scenario.warnings,
+        "bounds": [
+            _bound(checked, label) | {"offered_per_s": _offered(checked)} for label in [*checked.policies, ANY]
+        ],
+    }
+
+
+def _bound(checked: Checked, label: str) -> dict[str, Any]:
+    """The bounds of a policy, or of any; `unknowns` says how large the programme of one left out would be."""
+    from mdisim import bounds
+
+    world, policy = checked.ground.world, checked.policies.get(label)
+    demand = bounds.lightest(world) if policy is None else bounds.planned(world, policy)
+    facts = {"policy": label, "accuracy_bound": bounds.accuracy_bound(world, policy)}
+    unknowns = bounds.unknowns(world, demand)
+    if unknowns > bounds.MOST_UNKNOWNS:
+        return facts | {"throughput_bound_per_s": None, "limited_by": (), "unknowns": unknowns}
+    offered, total = bounds.offered_per_s(world), _offered(checked)
+    mix = [rate / total for rate in offered] if isfinite(total) and total else None
+    bound = bounds.throughput_bound(world, demand, mix=mix)
+    return facts | {"throughput_bound_per_s": bound.per_s, "limited_by": bound.limited_by}
+
+
+def _offered(checked: Checked) -> float:
+    """The mean rate of all sources together."""
+    from mdisim import bounds
+
+    return float(sum(bounds.offered_per_s(checked.ground.world)))
