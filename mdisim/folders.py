@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from mdisim import __version__
 from mdisim.errors import InputError
-from mdisim.files import aside, content
+from mdisim.files import aside, content, sha256
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,8 @@ AnyPath = str | os.PathLike[str]
 PROVENANCE = "provenance.json"
 REPORT = "report.html"  # made from the results, and made again
 PACKAGES = ("numpy", "simpy", "pandas", "pyarrow", "scipy")
-FORMAT = 1
+FORMAT = 2
+CHECKSUM = "checksum"  # of a provenance, in it: the digest of all else
 LIMIT_BYTES = 64_000_000  # of a provenance or a scenario
 
 
@@ -52,12 +53,9 @@ def vacant(directory: AnyPath, identity: str = "", force: bool = False) -> None:
         raise ResultsError(f"{path}: is a file; name a directory that does not exist yet")
     if not any(path.iterdir()):
         return
-    try:
-        facts = provenance(path)
-    except ResultsError as error:
-        raise ResultsError(
-            f"{path}: exists and is not a directory of results; name one that does not exist yet"
-        ) from error
+    if not (path / PROVENANCE).exists():
+        raise ResultsError(f"{path}: exists and is not a directory of results; name one that does not exist yet")
+    facts = provenance(path)
     foreign = sorted({child.name for child in path.iterdir()} - {PROVENANCE, REPORT, *facts.get("files", ())})
     if foreign:
         raise ResultsError(
@@ -88,8 +86,9 @@ def writing(directory: AnyPath, identity: str, facts: Mapping[str, Any], force: 
         vacant(target, identity, force)
         with aside(target, folder=True) as fresh:
             yield fresh
-            files = sorted(child.name for child in fresh.iterdir())
-            write_json(_provenance(identity, {**facts, "files": files}), fresh / PROVENANCE)
+            files = {child.name: sha256(child) for child in sorted(fresh.iterdir())}
+            known = dict(plain(_provenance(identity, {**facts, "files": files})))
+            write_json(known | {CHECKSUM: digest(known)}, fresh / PROVENANCE)
             _put(fresh, target)
     except OSError as error:
         raise ResultsError(f"{directory}: cannot write results there: {error.strerror or error}") from error
@@ -121,12 +120,19 @@ def _provenance(identity: str, facts: Mapping[str, Any]) -> dict[str, Any]:
 def provenance(directory: AnyPath, kind: str = "") -> dict[str, Any]:
     """What `provenance.json` says; a ResultsError where there is none that we wrote, or of another kind."""
     path = Path(directory) / PROVENANCE
+    instead = "put back a copy of it, or name another directory"
     try:
-        facts = json.loads(content(path, LIMIT_BYTES))
-    except (OSError, ValueError, RecursionError) as error:
+        raw = content(path, LIMIT_BYTES)
+    except (OSError, ValueError) as error:
         raise ResultsError(f"{directory}: no results here ({PROVENANCE} is missing or unreadable)") from error
+    try:
+        facts = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise ResultsError(f"{path}: is damaged: it is not JSON; {instead}") from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        raise ResultsError(f"{directory}: {PROVENANCE} is not of format {FORMAT}, the one that this version reads")
+        raise ResultsError(f"{path}: is not of format {FORMAT}, the one that this version reads; {instead}")
+    if digest({key: value for key, value in facts.items() if key != CHECKSUM}) != facts.get(CHECKSUM):
+        raise ResultsError(f"{path}: is damaged: its checksum does not fit; {instead}")
     if kind and facts.get("kind") != kind:
         raise ResultsError(
             f"{directory}: holds a {facts.get('kind')}, not a {kind}; name the directory of a {kind}"
@@ -134,12 +140,31 @@ def provenance(directory: AnyPath, kind: str = "") -> dict[str, Any]:
     return facts
 
 
+def need_intact(directory: AnyPath, facts: Mapping[str, Any]) -> None:
+    """Raise a ResultsError that names the first file of a provenance that is not as it was written."""
+    for name, written in facts["files"].items():
+        path = Path(directory) / name
+        try:
+            found = sha256(path)
+        except (OSError, ValueError) as error:
+            raise damaged(path, "it is missing or unreadable") from error
+        if found != written:
+            raise damaged(path, f"its checksum is not the one in {PROVENANCE}")
+
+
+def damaged(path: Path, why: str) -> ResultsError:
+    """The error that names a file of results that cannot be read."""
+    return ResultsError(f"{path}: is damaged: {why}; give the command that made these results again")
+
+
 @contextmanager
 def reading(directory: AnyPath) -> Iterator[None]:
     """Turn whatever goes wrong in reading results into a ResultsError."""
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except ResultsError:
+        raise
+    except Exception as error:  # of damage that no checksum tells, libraries tell in all ways
         raise ResultsError(f"{directory}: these results are incomplete or damaged: {error}") from error
 
 

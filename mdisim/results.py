@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mdisim.folders import (
     AnyPath,
     digest,
+    need_intact,
     plain,
     provenance,
     reading,
@@ -143,16 +144,16 @@ class Run:
 
     @classmethod
     def load(cls, directory: AnyPath) -> Run:
-        """Read a run that `save` wrote; a ResultsError where there is none, or where it is incomplete."""
+        """Read a run that `save` wrote; a ResultsError where there is none, or where it is damaged."""
         import pandas as pd
 
         folder = Path(directory)
         facts = provenance(folder, "run")
         with reading(folder):
-            parts: dict[str, Any] = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+            need_intact(folder, facts)
+            names = [name for name in (*TABLES, "events") if name in TABLES or f"{name}.parquet" in facts["files"]]
+            parts: dict[str, Any] = {n: pd.read_parquet(folder / f"{n}.parquet") for n in names}
             parts |= {name: facts[name] for name in FACTS}
-            if (folder / "events.parquet").exists():
-                parts["events"] = pd.read_parquet(folder / "events.parquet")
             return cls(**parts, origin=Origin.read(facts, folder))
 
 

@@ -1,6 +1,7 @@
 """Results as files: what is read is what was written; whole or not at all; never over something else."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,11 +147,38 @@ def test_an_incomplete_directory_is_told(tmp_path, missing):
         Run.load(tmp_path / "out")
 
 
-def test_a_damaged_table_is_told(tmp_path):
+def flipped(path, at):
+    raw = bytearray(path.read_bytes())
+    raw[int(at * (len(raw) - 1))] ^= 4
+    path.write_bytes(raw)
+
+
+def test_one_flipped_byte_anywhere_is_told_with_the_file(tmp_path):
+    made().save(tmp_path / "out")
+    for path in (tmp_path / "out").iterdir():
+        before = path.read_bytes()
+        for at in (0, 0.3, 0.6, 0.9):
+            flipped(path, at)
+            with pytest.raises(ResultsError, match=re.escape(str(path))):
+                Run.load(tmp_path / "out")
+            path.write_bytes(before)
+
+
+def test_results_that_are_damaged_are_replaced_by_the_same(tmp_path):
     made().save(tmp_path / "out")
     (tmp_path / "out" / "tasks.parquet").write_bytes(b"nothing of the kind")
-    with pytest.raises(ResultsError, match="damaged"):
-        Run.load(tmp_path / "out")
+    made().save(tmp_path / "out")
+    assert len(Run.load(tmp_path / "out").tasks) == len(made().tasks)
+
+
+def test_a_provenance_that_was_edited_is_no_provenance(tmp_path):
+    made().save(tmp_path / "out")
+    path = tmp_path / "out" / "provenance.json"
+    path.write_text(path.read_text().replace('"seed": 1', '"seed": 2'))
+    with pytest.raises(ResultsError, match="its checksum does not fit"):
+        folders.provenance(tmp_path / "out")
+    with pytest.raises(ResultsError, match="its checksum does not fit"):
+        made().save(tmp_path / "out", force=True)
 
 
 def test_plain_data():

@@ -16,6 +16,7 @@ from simpy import Environment
 
 from mdisim.engine.breakdowns import Breakdowns, drawn, speeds
 from mdisim.engine.channels import Channel, Fair, InTurns
+from mdisim.engine.clock import run_until, run_while
 from mdisim.engine.fragile import FragileNode
 from mdisim.engine.job import Job, Log, Status
 from mdisim.engine.later import Later
@@ -26,6 +27,7 @@ from mdisim.engine.recorder import Recorder
 from mdisim.engine.source import Source
 from mdisim.engine.streams import feeds, stream
 from mdisim.errors import InputError
+from mdisim.limits import EVENTS_AT_ONCE
 from mdisim.policies.fit import need_exits
 from mdisim.policies.policy import Policy
 from mdisim.policies.views import Load
@@ -33,6 +35,7 @@ from mdisim.world import World
 
 OBSERVATIONS = 500  # lines of the timeline per device where nothing is controlled
 ALWAYS_FRESH = 0.0
+EVENTS_PER_SAMPLE = 100  # at one instant, of each that a closed loop holds: stages and links that take no time
 
 
 class Totals(NamedTuple):
@@ -148,10 +151,11 @@ class Simulation:
         self._every(self.control_s, self._control)
         if window.warmup_s > 0.0:
             Later(self.env, window.warmup_s, self._warm)
-        self.env.run(until=window.duration_s)
+        most = EVENTS_AT_ONCE + EVENTS_PER_SAMPLE * sum(s.arrivals.population for s in self.world.sources)
+        run_until(self.env, window.duration_s, most)
         self.after = self.totals()
-        while window.drain and self.live and self.env.peek() <= window.end_s:
-            self.env.step()
+        if window.drain:
+            run_while(self.env, lambda: bool(self.live) and self.env.peek() <= window.end_s, most)
         for job in self.live:
             self.log.end(job, Status.IN_FLIGHT, float("nan"))
 

@@ -15,7 +15,17 @@ from mdisim import metrics
 from mdisim.experiments.replications import Auto
 from mdisim.experiments.targets import check_measure
 from mdisim.experiments.written import VERDICT, numeric
-from mdisim.folders import AnyPath, digest, plain, provenance, reading, write_json, write_table, writing
+from mdisim.folders import (
+    AnyPath,
+    digest,
+    need_intact,
+    plain,
+    provenance,
+    reading,
+    write_json,
+    write_table,
+    writing,
+)
 from mdisim.policies.scores import Floats
 from mdisim.results import Origin
 from mdisim.statistics import holm, paired_p, t_interval
@@ -156,10 +166,11 @@ class Comparison:
 
     @classmethod
     def load(cls, directory: AnyPath) -> Comparison:
-        """Read a comparison that `save` wrote; a ResultsError where there is none, or where it is incomplete."""
+        """Read a comparison that `save` wrote; a ResultsError where there is none, or where it is damaged."""
         folder = Path(directory)
         facts = provenance(folder, "comparison")
         with reading(folder):
+            need_intact(folder, facts)
             return cls(
                 pd.read_parquet(folder / "summary.parquet"),
                 facts["policies"],

@@ -6,9 +6,11 @@ parameters that the scenario states are scored beside it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,13 +24,14 @@ from mdisim.experiments.prepare import AnyScenario, ExperimentError, Ground, che
 from mdisim.experiments.spaces import Space, spaces_of
 from mdisim.experiments.sweep.store import alone, found
 from mdisim.experiments.trials import Aim, Bench, Trial, propose, study
-from mdisim.folders import AnyPath, digest, plain, write_json, write_table
+from mdisim.files import content, whole
+from mdisim.folders import CHECKSUM, LIMIT_BYTES, AnyPath, ResultsError, digest, plain, write_json, write_table
 from mdisim.planners import RECIPES
 from mdisim.results import Origin
 from mdisim.scenario import Scenario
 from mdisim.statistics import t_interval
 
-JOURNAL, TRIALS, RESULT = "journal.log", "trials.parquet", "tuning.json"
+JOURNAL, SEAL, TRIALS, RESULT = "journal.log", "journal.json", "trials.parquet", "tuning.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +147,11 @@ def tune(
         folder = found(out or Path(scratch) / "tuning", *papers, JOURNAL, force)
         bench = Bench(ground.scenario, stated, opened)
         journal = folder / JOURNAL
+
+        def ended(number: int, trial: Trial) -> None:
+            _seal(journal)
+            progress(number, trial)
+
         with _own(journal), study(optuna, journal, ask, aim) as trying:
             made = propose(
                 optuna,
@@ -152,7 +160,7 @@ def tune(
                 lambda values: bench.trial(aim, values, train),
                 trials,
                 sampler_seed,
-                progress,
+                ended,
             )
             if all(trial.message for trial in made):
                 raise RunError(f"none of {trials} trials has a score; the first: {made[0].message}")
@@ -170,8 +178,33 @@ def tune(
 def _own(journal: Path) -> Iterator[None]:
     """Keep others from a journal, and remove the lock that Optuna left there when its process was killed."""
     with alone(journal):
+        _check(journal)
         journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
         yield
+
+
+def _seal(journal: Path) -> None:
+    """Write down how long the journal is, and its checksum; what is added later is not covered until the next."""
+    raw = journal.read_bytes()
+    with whole(journal.with_name(SEAL)) as fresh:
+        write_json({"bytes": len(raw), CHECKSUM: sha256(raw).hexdigest()}, fresh)
+
+
+def _check(journal: Path) -> None:
+    """Raise a ResultsError where a journal is not as it was sealed; one without a trial has no seal."""
+    path = journal.with_name(SEAL)
+    if not path.exists():
+        return
+    try:
+        seal = json.loads(content(path, LIMIT_BYTES))
+        is_intact = sha256(content(journal, LIMIT_BYTES)[: seal["bytes"]]).hexdigest() == seal[CHECKSUM]
+    except (OSError, ValueError, KeyError, TypeError):
+        is_intact = False
+    if not is_intact:
+        raise ResultsError(
+            f"{journal}: is damaged: its checksum is not the one in {SEAL}; put back a copy of both, or name "
+            "another directory"
+        )
 
 
 def _seeds(seeds: int | Iterable[int], fresh: int | Iterable[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:

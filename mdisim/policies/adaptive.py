@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 from math import inf
 from typing import Annotated, ClassVar, Literal
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Interval
 
 from mdisim.errors import PolicyError
+from mdisim.limits import SHORTEST_GAP_S
 from mdisim.policies.parameters import Meaning
 from mdisim.policies.plan import Row, row
 from mdisim.policies.policy import Policy, Setting, Signals
@@ -56,8 +57,10 @@ class Adaptive:
     ] = "multiplicative"  # fmt: skip
     threshold_min: Annotated[float, Unit, Meaning("T_e^min: Alg 4 goes no lower", "score")] = 0.3
     threshold_max: Annotated[float, Unit, Meaning("T_e^max: Alg 4 goes no higher", "score")] = 0.95
-    initial_gap_s: Annotated[float, Gt(0), Meaning("mu at the start: time between admissions", "s")] = 0.05
-    gap_max_s: Annotated[float, Gt(0), Meaning("Alg 3 makes the gap no longer", "s")] = 5.0
+    initial_gap_s: Annotated[
+        float, Ge(SHORTEST_GAP_S), Meaning("mu at the start: time between admissions", "s")
+    ] = 0.05
+    gap_max_s: Annotated[float, Ge(SHORTEST_GAP_S), Meaning("Alg 3 makes the gap no longer", "s")] = 5.0
     control_s: Annotated[float, Ge(TICK_S), Meaning("period of Alg 3 and 4", "s")] = 0.5
     count_in_service: Annotated[bool, Meaning("whether I_n counts the task in service")] = True
     announce: Annotated[

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mdisim.errors import InputError
+from mdisim.limits import DATA, FACTOR, FLOPS, TIME
 from mdisim.policies.scores import no_logits
 from mdisim.printable import is_text, unseen
 
@@ -51,7 +52,7 @@ class Field:
 
 _CLASSES = "classes are counted from 0"
 _INT32 = 2**31 - 1
-_FACTOR = "a factor must be finite and 0 or more"
+_FACTOR = f"a factor must be finite and 0 or more, {FACTOR.most:g} at most"
 _FLOAT16 = "a number within float16's range (65504) would do"
 SAMPLE_FIELDS: Mapping[str, Field] = {
     "label": Field(("n",), np.int32, _CLASSES, 0, _INT32),
@@ -60,21 +61,22 @@ SAMPLE_FIELDS: Mapping[str, Field] = {
     "confidence": Field(("n", "K"), np.float64, "a confidence is a probability in [0, 1]", 0, 1, True),
     "prediction": Field(("n", "K"), np.int32, _CLASSES, 0, _INT32, True),
     "features": Field(("n", "d"), np.float16, _FLOAT16, optional=True),
-    "work": Field(("n", "K"), np.float64, _FACTOR, low=0, optional=True),
-    "size": Field(("n", "K+1"), np.float64, _FACTOR, low=0, optional=True),
+    "work": Field(("n", "K"), np.float64, _FACTOR, 0, FACTOR.most, True),
+    "size": Field(("n", "K+1"), np.float64, _FACTOR, 0, FACTOR.most, True),
     "group": Field(("n",), np.int32, "groups are numbered from 0", 0, _INT32, True),
 }
 
-_FLOPS = "FLOPs (2 x MACs) must be finite and 0 or more"
-_SECONDS = "seconds must be finite and 0 or more"
+_FLOPS = f"FLOPs (2 x MACs) must be finite and 0 or more, {FLOPS:g} at most"
+_SECONDS = f"seconds must be finite and 0 or more, {TIME.most:g} at most"
+_BYTES = f"bytes must be finite and 0 or more, {DATA.most:g} at most"
 COST_FIELDS: Mapping[str, Field] = {
-    "stage_flops": Field(("K",), np.float64, _FLOPS, low=0),
-    "head_flops": Field(("K",), np.float64, _FLOPS, low=0),
-    "stage_s": Field(("kinds", "K"), np.float64, _SECONDS, low=0),
-    "head_s": Field(("kinds", "K"), np.float64, _SECONDS, low=0),
-    "stage_spread_s": Field(("kinds", "K"), np.float64, _SECONDS, low=0, optional=True),
-    "head_spread_s": Field(("kinds", "K"), np.float64, _SECONDS, low=0, optional=True),
-    "out_bytes": Field(("K+1",), np.float64, "bytes must be finite and 0 or more", low=0),
+    "stage_flops": Field(("K",), np.float64, _FLOPS, 0, FLOPS),
+    "head_flops": Field(("K",), np.float64, _FLOPS, 0, FLOPS),
+    "stage_s": Field(("kinds", "K"), np.float64, _SECONDS, 0, TIME.most),
+    "head_s": Field(("kinds", "K"), np.float64, _SECONDS, 0, TIME.most),
+    "stage_spread_s": Field(("kinds", "K"), np.float64, _SECONDS, 0, TIME.most, True),
+    "head_spread_s": Field(("kinds", "K"), np.float64, _SECONDS, 0, TIME.most, True),
+    "out_bytes": Field(("K+1",), np.float64, _BYTES, 0, DATA.most),
     "layers": Field(("K",), np.int32, "a stage has 0 layers or more", 0, _INT32, True),
 }
 MAX_FEATURES = 64

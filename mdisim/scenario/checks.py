@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mdisim import profiles, world
 from mdisim.errors import InputError
+from mdisim.limits import SWITCHES
 from mdisim.policies.adaptive import Adaptive
 from mdisim.policies.policy import Recipe
 from mdisim.profiles import CostTable, Profile, ProfileError
@@ -23,7 +24,7 @@ from mdisim.routes import routes
 from mdisim.scenario import arrivals, failures, models
 from mdisim.scenario.failing import faults_of, too_fine, too_late, too_often
 from mdisim.scenario.faults import Finding
-from mdisim.scenario.models import Device, FromFile, Policy, Run, Source, Spec, Speed
+from mdisim.scenario.models import Device, FromFile, OnOff, Policy, Run, Source, Spec, Speed
 from mdisim.scenario.nearest import hint
 from mdisim.scenario.network import Network
 from mdisim.scenario.phrases import phrases
@@ -297,9 +298,14 @@ def _phases(parts: Mapping[str, Any]) -> list[Finding]:
 
 
 def _arrivals(workload: tuple[Source, ...], run: Run | None, folders: Folders) -> list[Finding]:
-    """Files of arrivals that cannot be read, or of which nothing falls in the run."""
+    """Arrivals that switch too often; files that cannot be read, or of whose arrivals nothing falls in the run."""
     found = []
     for number, source in enumerate(workload):
+        if isinstance(source.arrivals, OnOff) and run is not None:
+            switches = 2.0 * run.duration / (source.arrivals.on + source.arrivals.off)
+            if switches > SWITCHES:
+                say = f"it would switch about {switches:.3g} times in a run; at most {SWITCHES}"
+                found.append(Finding(("workload", number, "arrivals"), f"{say}: make on or off longer"))
         if isinstance(source.arrivals, FromFile):
             try:
                 times_s = arrivals.times_s(folders.file(source.arrivals.path))

@@ -25,6 +25,7 @@ from mdisim.scenario.sections import (
     Positive,
     Price,
     Section,
+    Seed,
     named,
 )
 from mdisim.scenario.units import Bytes, Duration, DurationOrZero, PerSecond, Power
@@ -232,7 +233,7 @@ class Run(Section):
     """When the simulation ends, such as 10 min."""
     warmup: DurationOrZero = 0.0
     """Samples born before this are not measured."""
-    seed: Natural = 0
+    seed: Seed = 0
     """The one seed of every random stream."""
     drain: Flag = False
     """Whether, after the end, the samples still about are brought to theirs."""

@@ -140,9 +140,14 @@ class Network(Section):
     example: ClassVar[str] = "{topology: mesh, link: {rate: 20 Mbps, latency: 2 ms}}"
 
     topology: Annotated[str, Field(examples=list(TOPOLOGIES))]
-    """mesh, ring, star, line, tree, tiers, graphml, edges (the pairs under links), or a generator of networkx."""
+    """mesh, ring, star, line, tree, tiers, graphml, edges (the pairs under links), or one of networkx's graphs:
+    path_graph, cycle_graph, complete_graph, wheel_graph, circulant_graph, complete_bipartite_graph, balanced_tree,
+    grid_2d_graph, grid_graph, hypercube_graph, barabasi_albert_graph, gnp_random_graph, erdos_renyi_graph,
+    gnm_random_graph, watts_strogatz_graph, newman_watts_strogatz_graph, random_geometric_graph,
+    random_labeled_tree."""
     arguments: dict[str, Any] = Field(default_factory=dict)
-    """Arguments of a networkx generator, such as {m: 2, seed: 1}; the number of devices is put in for n."""
+    """Arguments of a graph of networkx, such as {m: 2, seed: 1}; where n is the number of nodes, that of the
+    devices is put in for it, and 0 for seed."""
     directed: Flag = False
     """Whether a ring is passed in one direction only."""
     center: str | None = None

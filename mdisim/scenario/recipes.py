@@ -26,7 +26,7 @@ from mdisim.scenario.models import Policy
 from mdisim.scenario.nearest import hint
 from mdisim.scenario.phrases import expected, kinds_at, phrase, wanted
 from mdisim.scenario.reading import Folders
-from mdisim.scenario.units import BANDWIDTH, DATA, TIME, Dimension, parse
+from mdisim.scenario.units import BANDWIDTH, DATA, TIME, Dimension, check_limit, parse
 
 SLOW_BPS = 1000  # below it a number was hardly meant in bit/s
 UNITS: Mapping[str, Dimension] = {"_s": TIME, "_bytes": DATA, "_bps": BANDWIDTH}
@@ -163,11 +163,14 @@ def _slow(value: Any) -> bool:
 
 
 def _without_unit(name: str, value: Any) -> Any:
-    dimension = next((d for ending, d in UNITS.items() if name.endswith(ending)), None)
+    ending = next((one for one in UNITS if name.endswith(one) and not name.endswith("_per_s")), "")
+    dimension = UNITS.get(ending)
     if isinstance(value, str) and dimension is not None:
         return parse(value, dimension, zero=True)
     if dimension is BANDWIDTH and isinstance(value, int) and _slow(value):
         raise InputError(f"{value:g} is in bit/s; with its unit it cannot be mistaken, such as '{value:g} Mbps'")
+    if dimension is not None and isinstance(value, int | float) and not isinstance(value, bool):
+        check_limit(value, value, dimension)
     if isinstance(value, dict):
         return {key: _without_unit(key, one) for key, one in value.items()}
     return value

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, ClassVar
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Le
 from pydantic import AfterValidator, AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Strict, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from mdisim.limits import COUNT, FACTOR, SEED
 from mdisim.printable import unseen
 from mdisim.scenario.units import shown
 
@@ -52,11 +53,12 @@ def _seen(text: str) -> str:
 
 
 Flag = Annotated[bool, Strict()]
-Natural = Annotated[int, Strict(), Ge(0)]
-Positive = Annotated[int, Strict(), Ge(1)]
+Natural = Annotated[int, Strict(), Ge(0), Le(COUNT)]
+Positive = Annotated[int, Strict(), Ge(1), Le(COUNT)]
+Seed = Annotated[int, Strict(), Ge(0), Le(SEED)]
 Number = Annotated[float, Strict(), AllowInfNan(False)]
-AboveZero = Annotated[Number, Gt(0)]
-Price = Annotated[Number, Ge(0)]
+AboveZero = Annotated[Number, Ge(FACTOR.least), Le(FACTOR.most)]
+Price = Annotated[Number, Ge(0), Le(FACTOR.most)]
 LossShare = Annotated[Number, Ge(0), Le(MAX_LOSS)]
 Percentage = Annotated[str, StringConstraints(pattern=_PERCENT)]
 Loss = Annotated[LossShare, BeforeValidator(_percentage, json_schema_input_type=LossShare | Percentage)]

@@ -1,20 +1,14 @@
-"""Which devices a topology joins: the shapes that are known by name, and the graphs of networkx."""
+"""Which devices a topology joins: the shapes that are known by name, and some graphs of networkx."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from inspect import signature
 from itertools import pairwise
-from typing import Any
 
-from mdisim.errors import InputError
 from mdisim.scenario.faults import Finding
-from mdisim.scenario.nearest import hint, listed, nearest, one_of
+from mdisim.scenario.graphs import GRAPHS, Ends, generated
+from mdisim.scenario.nearest import hint, listed, nearest
 from mdisim.scenario.network import TOPOLOGIES, Network, Pair
 from mdisim.scenario.roster import Roster
-from mdisim.scenario.sections import MAX_DEVICES
-
-Ends = tuple[int, int]
 
 
 def joined(network: Network, there: Roster, found: list[Finding]) -> list[Ends]:
@@ -46,8 +40,14 @@ def joined(network: Network, there: Roster, found: list[Finding]) -> list[Ends]:
         case "tiers":
             tiers = _tiers(network, there, found)
             one_way = [(a, b) for tier, below in pairwise(tiers) for a in tier for b in below]
-        case generator:
-            return _generated(generator, network.arguments, n, found)
+        case name if name in GRAPHS:
+            return generated(name, network.arguments, n, found)
+        case name:
+            near = nearest(name, (*TOPOLOGIES, *GRAPHS))
+            there_are = f"there are {', '.join((*TOPOLOGIES, *GRAPHS))}"
+            say = f"unknown topology {name!r}; " + (hint(name, near) if near else there_are)
+            found.append(Finding(("network", "topology"), say))
+            return []
     back = [] if network.directed else [(b, a) for a, b in one_way]
     return list(dict.fromkeys(sorted(one_way + back)))
 
@@ -88,52 +88,3 @@ def _tiers(network: Network, there: Roster, found: list[Finding]) -> list[list[i
         say = f"{listed(lacking[:5])} {'is' if len(lacking) == 1 else 'are'} in no tier: name each device once"
         found.append(Finding(("network", "tiers"), say))
     return tiers
-
-
-def generators() -> dict[str, Callable[..., Any]]:
-    """The graph generators of networkx by name."""
-    import networkx as nx
-
-    named = {name: getattr(nx, name) for name in dir(nx) if not name.startswith("_")}
-    return {
-        name: made
-        for name, made in named.items()
-        if callable(made) and str(getattr(made, "__module__", "")).startswith("networkx.generators")
-    }
-
-
-def _moderate(arguments: dict[str, Any]) -> None:
-    """Refuse numbers that no graph of so few devices has, of nodes or of links, before networkx counts to them."""
-    for key, value in arguments.items():
-        numbers = value if isinstance(value, list) else [value]
-        if key != "seed" and any(isinstance(number, int) and number > MAX_DEVICES**2 for number in numbers):
-            raise InputError(f"{key} is above {MAX_DEVICES**2}")
-
-
-def _generated(name: str, arguments: dict[str, Any], n: int, found: list[Finding]) -> list[Ends]:
-    """The pairs of a networkx graph; its nodes, in their order, are the devices."""
-    known = generators()
-    if name not in known:
-        near = nearest(name, TOPOLOGIES) or nearest(name, known)
-        there_are = f"there are {one_of(TOPOLOGIES)}, and the graph generators of networkx"
-        say = f"unknown topology {name!r}; " + (hint(name, near) if near else there_are)
-        found.append(Finding(("network", "topology"), say))
-        return []
-    takes = signature(known[name]).parameters
-    given = {k: v for k, v in {"n": n, "seed": 0}.items() if k in takes} | arguments
-    try:
-        _moderate(arguments)
-        graph = known[name](**given)
-        places = {node: number for number, node in enumerate(graph.nodes)}
-        pairs = [(places[a], places[b]) for a, b in graph.edges() if a != b]
-        directed = graph.is_directed()
-    except Exception as error:
-        say = f"networkx could not make a {name} of {given}: {error}"
-        found.append(Finding(("network", "arguments" if arguments else "topology"), say))
-        return []
-    if len(places) != n:
-        say = f"{name} of {given} has {len(places)} nodes, but there are {n} devices"
-        found.append(Finding(("network", "arguments" if arguments else "topology"), say))
-        return []
-    back = [] if directed else [(b, a) for a, b in pairs]
-    return list(dict.fromkeys(sorted(pairs + back)))

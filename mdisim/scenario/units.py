@@ -17,7 +17,9 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from mdisim import limits
 from mdisim.errors import InputError
+from mdisim.limits import Limit
 from mdisim.scenario.nearest import listed, nearest, one_of
 
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
@@ -32,6 +34,7 @@ class Dimension:
     example: str
     units: Mapping[str, Fraction]
     usual: tuple[str, ...]
+    limit: Limit
 
     @property
     def si(self) -> str:
@@ -53,41 +56,46 @@ TIME = Dimension(
     {"s": _ONE, "ms": _MILLI, "us": _MICRO, "µs": _MICRO, "ns": _NANO}
     | {"min": Fraction(60), "h": Fraction(3600), "d": Fraction(86400)},
     ("ms", "s", "min", "h"),
+    limits.TIME,
 )
 RATE = Dimension(
     "rate",
     "40/s",
     {"/s": _ONE, "Hz": _ONE, "/min": Fraction(1, 60), "/h": Fraction(1, 3600)},
     ("/s", "/min", "/h", "Hz"),
+    limits.RATE,
 )
 DATA = Dimension(
     "data size",
     "1.5 MB",
     _prefixed("k M G T Ki Mi Gi Ti", B=_ONE, bit=Fraction(1, 8)),
     ("B", "kB", "MB", "KiB", "MiB", "kbit", "Mbit"),
+    limits.DATA,
 )
 BANDWIDTH = Dimension(
     "bandwidth",
     "20 Mbps",
     _prefixed("k M G T", bps=_ONE) | _prefixed("k M G T", **{"bit/s": _ONE, "B/s": Fraction(8)}),
     ("kbps", "Mbps", "Gbps", "kB/s", "MB/s"),
+    limits.BANDWIDTH,
 )
-POWER = Dimension("power", "5 W", {"W": _ONE, "mW": _MILLI, "kW": Fraction(1000)}, ("mW", "W"))
+POWER = Dimension("power", "5 W", {"W": _ONE, "mW": _MILLI, "kW": Fraction(1000)}, ("mW", "W"), limits.POWER)
 ENERGY_PER_BIT = Dimension(
     "energy per bit",
     "100 nJ/bit",
     {"nJ/bit": _ONE, "pJ/bit": _MILLI, "uJ/bit": Fraction(1000), "µJ/bit": Fraction(1000)}
     | {"mJ/bit": Fraction(10**6), "J/bit": Fraction(10**9)},
     ("pJ/bit", "nJ/bit", "uJ/bit"),
+    limits.ENERGY_PER_BIT,
 )
 DIMENSIONS = (TIME, RATE, DATA, BANDWIDTH, POWER, ENERGY_PER_BIT)
 
 
-def parse(value: object, dimension: Dimension, *, zero: bool = False) -> float:
+def parse(value: object, dimension: Dimension, *, zero: bool = False, limit: Limit | None = None) -> float:
     """Return the SI number of a quantity in text.
 
-    Negative, infinite and undefined numbers are refused, and zero unless `zero`. Raises InputError with a
-    message that says what would do.
+    Negative, infinite and undefined numbers are refused, zero unless `zero`, and what is beyond the limit, by
+    default that of its kind. Raises InputError with a message that says what would do.
     """
     wanted = f"{_a(dimension.name)} such as {dimension.example!r}"
     if isinstance(value, bool) or not isinstance(value, int | float | str):
@@ -102,6 +110,7 @@ def parse(value: object, dimension: Dimension, *, zero: bool = False) -> float:
     factor = _factor(value, unit, dimension, wanted)
     number = number * factor.numerator / factor.denominator
     _check_range(value, number, dimension, zero)
+    check_limit(value, number, dimension, limit)
     return number
 
 
@@ -134,6 +143,12 @@ def _check_range(value: str, number: float, dimension: Dimension, zero: bool) ->
         raise InputError(f"{value!r} is zero; {_a(dimension.name)} here must be {_floor(zero)}")
 
 
+def check_limit(value: object, number: float, dimension: Dimension, limit: Limit | None = None) -> None:
+    """Raise an InputError where a number, written as `value`, is beyond a limit, by default its kind's."""
+    if bound := (limit or dimension.limit).passed(number):
+        raise InputError(f"{value!r} is out of range: {_a(dimension.name)} here must be {bound}")
+
+
 def _floor(zero: bool) -> str:
     return "zero or more" if zero else "greater than zero"
 
@@ -158,12 +173,11 @@ def shown(value: object) -> str:
 
 @dataclass(frozen=True)
 class Quantity:
-    """Marks a pydantic field as a quantity in text; zero is refused unless `zero`, as is what is above `most`."""
+    """Marks a pydantic field as a quantity in text, within its limit; zero is refused unless `zero`."""
 
     dimension: Dimension
     zero: bool = False
-    least: str = ""  # with its unit, and so is the most
-    most: str = ""
+    limit: Limit | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Read text into a float, and write a float as text."""
@@ -190,28 +204,16 @@ class Quantity:
 
     def _read(self, value: object) -> float:
         try:
-            number = parse(value, self.dimension, zero=self.zero)
-            bound = self._passed(number)
-            if bound:
-                raise InputError(f"{value!r} is out of range: {_a(self.dimension.name)} here must be {bound}")
-            return number
+            return parse(value, self.dimension, zero=self.zero, limit=self.limit)
         except InputError as error:
             raise PydanticCustomError("quantity", "{why}", {"why": str(error)}) from None
 
-    def _passed(self, number: float) -> str:
-        """The bound that a number does not keep, in words; empty if it keeps both."""
-        if self.least and number < parse(self.least, self.dimension):
-            return f"at least {self.least}"
-        if self.most and number > parse(self.most, self.dimension):
-            return f"at most {self.most}"
-        return ""
-
 
 Duration = Annotated[float, Quantity(TIME)]
-DurationOrZero = Annotated[float, Quantity(TIME, zero=True, most="1000000 d")]
-PerSecond = Annotated[float, Quantity(RATE, most="1000000/s")]
-Bytes = Annotated[float, Quantity(DATA, zero=True, most="1 GB")]
-SomeBytes = Annotated[float, Quantity(DATA, least="1 B", most="1 GB")]
-Bandwidth = Annotated[float, Quantity(BANDWIDTH, least="1 bps")]
+DurationOrZero = Annotated[float, Quantity(TIME, zero=True)]
+PerSecond = Annotated[float, Quantity(RATE)]
+Bytes = Annotated[float, Quantity(DATA, zero=True, limit=limits.MESSAGE)]
+SomeBytes = Annotated[float, Quantity(DATA, limit=limits.PACKET)]
+Bandwidth = Annotated[float, Quantity(BANDWIDTH)]
 Power = Annotated[float, Quantity(POWER, zero=True)]
 EnergyPerBit = Annotated[float, Quantity(ENERGY_PER_BIT, zero=True)]

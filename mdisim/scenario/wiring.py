@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 from mdisim import world
 from mdisim.scenario import graphml
 from mdisim.scenario.faults import Finding, Path
+from mdisim.scenario.graphs import Ends
 from mdisim.scenario.network import TOPOLOGIES, Link, Network, Pair
 from mdisim.scenario.replays import Traces
 from mdisim.scenario.roster import Roster
 from mdisim.scenario.sections import MAX_LOSS
-from mdisim.scenario.topology import Ends, joined
+from mdisim.scenario.topology import joined
 
 Features = dict[str, Any]  # the fields of a world.Link that are known so far
 FILE = ("network", "file")

@@ -1,6 +1,7 @@
 """Sweeps: what a design lays out, what is refused, what runs once, what is kept, and what a table says."""
 
 import json
+import warnings
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from worlds import line, scenario_file
 
 from mdisim import cli, policies
+from mdisim.errors import InputError
 from mdisim.experiments.prepare import ExperimentError
 from mdisim.experiments.simulate import simulate
 from mdisim.experiments.sweep import store
@@ -23,6 +25,7 @@ from mdisim.experiments.sweep.sweep import Sweep, Tally, begin, sweep
 from mdisim.experiments.sweep.work import Outcome, Stem, Task
 from mdisim.folders import ResultsError
 from mdisim.profiles import synthesise, write
+from mdisim.report import save_page
 from mdisim.scenario import Scenario
 
 RULES = """
@@ -372,12 +375,60 @@ def test_another_sweep_needs_force_and_keeps_what_both_have(scenario, tmp_path):
     assert (tmp_path / "mine" / "thesis.txt").exists()
 
 
-def test_a_part_that_is_not_whole_is_run_again(scenario, tmp_path):
+def damage(path, at=0.5):
+    raw = bytearray(path.read_bytes())
+    raw[int(at * len(raw))] ^= 4
+    path.write_bytes(raw)
+
+
+@pytest.mark.parametrize("at", [0.0, 0.2, 0.4, 0.6, 0.8, 0.9999, None])
+def test_a_part_that_is_damaged_is_named_and_run_again(scenario, tmp_path, at):
     first = sweep(scenario, seeds=2, jobs=1, out=tmp_path / "out")
     part = tmp_path / "out" / "parts" / f"{first.runs['key'][1]}.parquet"
-    part.write_bytes(part.read_bytes()[:100])
-    again = sweep(scenario, seeds=2, jobs=1, out=tmp_path / "out")
+    before, told = part.read_bytes(), []
+    if at is None:
+        part.write_bytes(before[:100])
+    else:
+        damage(part, at)
+    with pytest.warns(UserWarning, match=f"{part}: is damaged"):
+        again = sweep(scenario, seeds=2, jobs=1, out=tmp_path / "out", progress=told.append)
+    assert told[-1] == Tally(2, 2, 0, 1)
+    assert part.read_bytes() == before
     pd.testing.assert_frame_equal(again.runs, first.runs)
+
+
+def test_a_sweep_under_way_with_a_damaged_part_is_not_shown(scenario, tmp_path):
+    key = sweep(scenario, seeds=2, jobs=1, out=tmp_path).runs["key"][1]
+    (tmp_path / "summary.parquet").unlink()
+    damage(tmp_path / "parts" / f"{key}.parquet")
+    with pytest.raises(ResultsError, match=f"{key}.parquet: is damaged"):
+        Sweep.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["plan.parquet", "scenario.yaml", "resolved.yaml", "summary.parquet"])
+def test_what_else_is_damaged_is_written_again(scenario, tmp_path, name):
+    first = sweep(scenario, seeds=1, jobs=1, out=tmp_path)
+    if name == "plan.parquet":  # it is read where there is no summary yet
+        (tmp_path / "summary.parquet").unlink()
+    before = (tmp_path / name).read_bytes()
+    damage(tmp_path / name)
+    with pytest.raises(InputError, match=f"{name}: is damaged"):
+        save_page(tmp_path)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        sweep(scenario, seeds=1, jobs=1, out=tmp_path)
+    assert [name in str(one.message) for one in told] == [True] * (name != "summary.parquet")
+    assert (tmp_path / name).read_bytes() == before
+    pd.testing.assert_frame_equal(Sweep.load(tmp_path).runs, first.runs)
+
+
+def test_a_sweep_whose_provenance_is_damaged_is_not_touched(scenario, tmp_path):
+    sweep(scenario, seeds=1, jobs=1, out=tmp_path)
+    damage(tmp_path / "provenance.json")
+    for force in (False, True):
+        with pytest.raises(ResultsError, match=r"provenance\.json: is damaged"):
+            sweep(scenario, seeds=1, jobs=1, out=tmp_path, force=force)
+    assert len(list(tmp_path.glob("parts/*.parquet"))) == 1
 
 
 def test_shards_together_are_the_whole(scenario, swept, tmp_path):

@@ -119,6 +119,31 @@ class Wish:
 """
 
 
+@pytest.mark.parametrize("name", ["journal.log", "journal.json"])
+def test_a_tuning_whose_journal_is_damaged_does_not_go_on(scenario, tmp_path, name):
+    def go_on(trials):
+        asked = {
+            "parameters": {"exit_threshold": (0.5, 0.9)},
+            "minimise": "latency_mean_s",
+            "seeds": 1,
+            "fresh": 2,
+            "jobs": 1,
+        }
+        return tune(scenario, trials=trials, out=tmp_path / "out", **asked)
+
+    go_on(2)
+    path = tmp_path / "out" / name
+    before = path.read_bytes()
+    for at in (0.1, 0.5, 0.9):
+        raw = bytearray(before)
+        raw[int(at * len(raw))] ^= 1
+        path.write_bytes(raw)
+        with pytest.raises(ResultsError, match=r"journal\.log: is damaged"):
+            go_on(3)
+    path.write_bytes(before)
+    assert len(go_on(3).trials) == 3
+
+
 def test_two_processes_do_not_tune_the_same(scenario, tmp_path):
     asked = {
         "parameters": {"exit_threshold": [0.5, 0.9]},

@@ -178,7 +178,7 @@ def test_a_device_may_follow_a_trace_of_its_speed(near, tiny):
 @pytest.mark.parametrize(
     ("speed", "said"),
     [
-        ("0", "devices.source.speed: 0 is out of range: it must be greater than 0"),
+        ("0", "devices.source.speed: 0 is out of range: it must be at least 1e-09"),
         ("fast", "devices.source.speed: expected a number, not 'fast'"),
         ("{mean: 2}", "devices.source.speed: missing key 'trace': the speed over time"),
         ("{trace: steps.csv, meen: 2}", "devices.source.speed.meen: unknown key 'meen'; did you mean 'mean'?"),

@@ -1,12 +1,16 @@
 import os
+import time
 from math import inf
 
+import networkx as nx
 import numpy as np
 import pytest
 
 from mdisim import profiles
 from mdisim.scenario import ScenarioError
 from mdisim.scenario import arrivals as files
+from mdisim.scenario.graphs import GRAPHS, generated
+from mdisim.scenario.sections import MAX_DEVICES
 from mdisim.world import UNREACHABLE, Arrivals, Jitter, Window
 
 LINK = "  link: {rate: 20 Mbps, latency: 2 ms}"
@@ -253,13 +257,54 @@ def test_what_would_fill_the_memory_is_refused(scenario, written, message):
 @pytest.mark.parametrize(
     ("topology", "arguments", "message"),
     [
-        ("complete_graph", "{n: 1000000000}", "n is above 1000000"),
-        ("grid_graph", "{dim: [1000000000, 2]}", "dim is above 1000000"),
+        ("complete_graph", "{n: 1000000000}", "network.arguments.n: expected a whole number from 1 to 1000"),
+        ("complete_graph", "{n: 1000}", "has 1000 nodes, but there are 3 devices"),
+        ("complete_graph", "{n: -1}", "network.arguments.n: "),
+        ("complete_graph", "{create_using: x}", "unknown argument 'create_using'"),
+        ("grid_graph", "{dim: [1000000000, 2]}", "network.arguments.dim: "),
+        ("grid_graph", "{dim: [1000, 1000, 1000]}", "has 1000000000 nodes"),
+        ("grid_2d_graph", "{m: 1000}", "missing argument 'n'"),
+        ("grid_2d_graph", "{m: 1, n: 3, periodic: [true]}", "network.arguments.periodic: expected true or false"),
+        ("hypercube_graph", "{n: 40}", "has 1099511627776 nodes"),
+        ("balanced_tree", "{r: 1000, h: 10}", "nodes, but there are 3 devices"),
+        ("balanced_tree", "{r: 1, h: 1000000}", "network.arguments.h: "),
+        ("gnp_random_graph", "{p: .nan}", "network.arguments.p: expected a number from 0 to 1"),
+        ("gnp_random_graph", "{p: 0.5, seed: x}", "network.arguments.seed: "),
+        ("watts_strogatz_graph", "{k: true, p: 0}", "network.arguments.k: "),
+        ("watts_strogatz_graph", "{k: 4, p: 0}", "networkx could not make"),
+        ("random_geometric_graph", "{radius: 1, dim: 1000000000}", "unknown argument 'dim'"),
+        ("duplication_divergence_graph", "{p: 0.0}", "unknown topology 'duplication_divergence_graph'"),
+        ("LCF_graph", "{}", "unknown topology 'LCF_graph'"),
     ],
 )
 def test_a_graph_that_would_never_be_done_is_refused(scenario, topology, arguments, message):
-    with pytest.raises(ScenarioError, match=message):
+    with pytest.raises(ScenarioError) as error:
         scenario(("topology: mesh", f"topology: {topology}\n  arguments: {arguments}"))
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_every_graph_that_is_listed_has_the_nodes_that_are_reckoned(name):
+    some = {"m": 2, "n": 3, "n1": 2, "n2": 3, "r": 2, "h": 2, "dim": [2, 3], "offsets": [1], "p": 0.5, "k": 2,
+            "radius": 0.5, "periodic": False, "directed": True, "seed": 3}  # fmt: skip
+    graph, found = GRAPHS[name], []
+    stated = {key: some[key] for key in (*graph.needs, *graph.may)}
+    nodes = 9 if graph.nodes is None else graph.nodes(stated)
+    assert getattr(nx, name)(**graph.given(stated, nodes)).number_of_nodes() == nodes
+    ends = generated(name, stated, nodes, found)
+    assert not found
+    assert {end for pair in ends for end in pair} <= set(range(nodes))
+    assert not any(a == b for a, b in ends)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_largest_graphs_are_made_soon(name):
+    most = {"m": 500, "p": 1.0, "k": 100, "radius": 1000.0, "offsets": list(range(1, MAX_DEVICES))}
+    graph, found = GRAPHS[name], []
+    if graph.nodes is None:
+        start = time.process_time()
+        generated(name, {key: most[key] for key in graph.needs}, MAX_DEVICES, found)
+        assert time.process_time() - start < 20
 
 
 def test_several_sources_and_every_device_of_an_entry(scenario):

@@ -1,8 +1,9 @@
 """Where finished runs are kept: one small Parquet file each, named by its key; written aside, then renamed.
 
-A file that is there is whole, so that a sweep that was killed goes on where it was, whatever killed it. Only the
-process that was started writes here, and shards of one sweep write different files; who starts the same a second
-time meanwhile is kept away by a lock, which ends with its process.
+A file that is there was written whole, so that a sweep that was killed goes on where it was, whatever killed it.
+What a disk made of it since, its checksum tells; such a file is removed, and its run done again. Only the process
+that was started writes here, and shards of one sweep write different files; who starts the same a second time
+meanwhile is kept away by a lock, which ends with its process.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,15 +20,24 @@ from typing import Any
 
 import pandas as pd
 import pyarrow
-import pyarrow.parquet
 
+from mdisim.experiments.sweep import sealed
 from mdisim.experiments.sweep.work import FAILED, Outcome, Task
 from mdisim.files import aside
-from mdisim.folders import PROVENANCE, AnyPath, ResultsError, provenance, reading, vacant, write_table, writing
+from mdisim.folders import (
+    PROVENANCE,
+    AnyPath,
+    ResultsError,
+    need_intact,
+    provenance,
+    reading,
+    vacant,
+    write_table,
+    writing,
+)
 
 PARTS, RUNS, PLAN, SUMMARY = "parts", "runs", "plan.parquet", "summary.parquet"
 SMALL = {"compression": "none", "use_dictionary": False, "write_statistics": False, "store_schema": False}
-MAGIC = b"PAR1"  # how every Parquet file ends
 
 
 def found(
@@ -36,14 +47,15 @@ def found(
 
     A ResultsError where there are other results, or another of its kind and no `force`; with it, the directory
     becomes that of what is asked for now, and what both have in common stays, unless a process is at work there,
-    which keeps one of the `logs` (a pattern) locked.
+    which keeps one of the `logs` (a pattern) locked. Of these files, those that are damaged are written again.
     """
     target = Path(directory).absolute()
     kind = str(facts["kind"])
     theirs = _held(target, kind)
-    if theirs is not None and theirs.get("identity") == identity:
+    same = theirs is not None and theirs.get("identity") == identity
+    if theirs is not None and same and _is_intact(target, theirs):
         return target
-    if theirs is not None and not force:
+    if theirs is not None and not (same or force):
         raise ResultsError(
             f"{directory}: holds another {kind}, of {theirs.get('scenario')}; name another directory, or "
             "say --force (in Python: force=True) to go on in it: what both have in common is kept"
@@ -73,6 +85,16 @@ def _held(directory: Path, kind: str) -> dict[str, Any] | None:
         return provenance(directory, kind)
     except ResultsError:
         return None
+
+
+def _is_intact(directory: Path, facts: Mapping[str, Any]) -> bool:
+    """Whether the files of a provenance are as they were written; else a warning names the first that is not."""
+    try:
+        need_intact(directory, facts)
+    except ResultsError as error:
+        warnings.warn(f"{error}; they are written again", stacklevel=4)
+        return False
+    return True
 
 
 def _write(content: Any, path: Path) -> None:
@@ -117,6 +139,12 @@ def alone(log: Path, instead: str = "wait for it, or name another directory") ->
         yield
 
 
+def summary_of(directory: Path) -> pd.DataFrame | None:
+    """The summary of a sweep, if there is one; a ResultsError where it is damaged."""
+    path = directory / SUMMARY
+    return sealed.read(path).to_pandas() if path.exists() else None
+
+
 class Store:
     """The runs of a sweep in its directory; `shard` names the log of this process."""
 
@@ -133,10 +161,14 @@ class Store:
         return alone(self._log, "wait for it, name another directory, or share them by --shard")
 
     def finished(self) -> set[str]:
-        """The keys of the runs that are there; what a crash of the machine left of a file does not count."""
+        """The keys of the runs that are there."""
         with os.scandir(self.parts) as entries:
             names = [entry.name for entry in entries if entry.name.endswith(".parquet") and entry.name[0] != "."]
-        return {name.removesuffix(".parquet") for name in names if _is_whole(self.parts / name)}
+        return {name.removesuffix(".parquet") for name in names}
+
+    def forget_damaged(self, keys: Iterable[str]) -> set[str]:
+        """Remove the runs among these whose files are damaged, with a warning each, and return their keys."""
+        return self._forget(keys, self._is_damaged)
 
     def put(self, task: Task, outcome: Outcome) -> None:
         """Keep a finished run: its file appears whole, and outlasts a loss of power."""
@@ -144,10 +176,7 @@ class Store:
         numbers = {name: v if isinstance(v, str) else float(v) for name, v in outcome.measures.items()}
         aside = self.parts / f".{task.key}{self._shard}"  # the same again after a kill, so that none pile up
         part = pyarrow.Table.from_pylist([{**row, **numbers, "message": outcome.message}])
-        pyarrow.parquet.write_table(part, aside, **SMALL)
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
-        aside.replace(self._path(task.key))
+        sealed.write(part, self._path(task.key), aside, **SMALL)
         self._note(task, outcome)
 
     def _note(self, task: Task, outcome: Outcome) -> None:
@@ -166,15 +195,26 @@ class Store:
 
     def forget_failed(self, keys: Iterable[str]) -> set[str]:
         """Remove the failed runs among these, to do them again, and return their keys."""
-        failed = {key for key in keys if self.read([key])["status"].iloc[0] == FAILED}
-        for key in failed:
+        return self._forget(keys, lambda key: self.read([key])["status"].iloc[0] == FAILED)
+
+    def _forget(self, keys: Iterable[str], is_meant: Callable[[str], bool]) -> set[str]:
+        gone = {key for key in keys if is_meant(key)}
+        for key in gone:
             self._path(key).unlink()
-        return failed
+        return gone
+
+    def _is_damaged(self, key: str) -> bool:
+        try:
+            sealed.read(self._path(key))
+        except ResultsError:
+            warnings.warn(f"{self._path(key)}: is damaged; its run is done again", stacklevel=5)
+            return True
+        return False
 
     def read(self, keys: Iterable[str]) -> pd.DataFrame:
         """The runs of these keys, in this order, with every column that any of them has."""
         with reading(self.directory):
-            tables = [pyarrow.parquet.read_table(self._path(key)) for key in keys]
+            tables = [sealed.read(self._path(key)) for key in keys]
         if not tables:
             return pd.DataFrame({name: pd.Series(dtype="str") for name in ("key", "status", "message")})
         joined: pd.DataFrame = pyarrow.concat_tables(tables, promote_options="default").to_pandas()
@@ -182,17 +222,8 @@ class Store:
 
     def summarise(self, table: pd.DataFrame) -> None:
         """Write the summary, whole or not at all."""
-        write_table(table, self._aside)
-        self._aside.replace(self.directory / SUMMARY)
+        rows = pyarrow.Table.from_pandas(table, preserve_index=False)
+        sealed.write(rows, self.directory / SUMMARY, self._aside, compression="zstd")
 
     def _path(self, key: str) -> Path:
         return self.parts / f"{key}.parquet"
-
-
-def _is_whole(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(0, os.SEEK_END)
-        if file.tell() < 2 * len(MAGIC):
-            return False
-        file.seek(-len(MAGIC), os.SEEK_END)
-        return file.read() == MAGIC

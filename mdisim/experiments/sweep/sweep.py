@@ -17,10 +17,10 @@ from mdisim.experiments.prepare import ExperimentError
 from mdisim.experiments.sweep.crew import GIVEN_UP, Perform, outcomes
 from mdisim.experiments.sweep.design import Design
 from mdisim.experiments.sweep.plan import Plan, Recipes, lay_out
-from mdisim.experiments.sweep.store import PLAN, RUNS, SUMMARY, Store, found
+from mdisim.experiments.sweep.store import PLAN, RUNS, SUMMARY, Store, found, summary_of
 from mdisim.experiments.sweep.work import DONE, FAILED, perform
 from mdisim.experiments.written import VERDICT, numeric
-from mdisim.folders import AnyPath, plain, provenance, reading
+from mdisim.folders import AnyPath, need_intact, plain, provenance, reading
 from mdisim.results import Origin
 from mdisim.scenario import Scenario
 from mdisim.scenario.yamlio import dump
@@ -115,15 +115,15 @@ class Sweep:
 
     @classmethod
     def load(cls, directory: AnyPath) -> Sweep:
-        """Read a sweep, also one that is under way or was stopped; a ResultsError where there is none."""
+        """Read a sweep, also one that is under way or was stopped; a ResultsError where it is none or damaged."""
         folder = Path(directory)
-        paths = provenance(folder, "sweep")["paths"]
-        units = paths if isinstance(paths, dict) else dict.fromkeys(paths, "")  # as older versions wrote them
+        facts = provenance(folder, "sweep")
         with reading(folder):
-            if (folder / SUMMARY).exists():
-                return cls(pd.read_parquet(folder / SUMMARY), units, folder)
-            table = pd.read_parquet(folder / PLAN)
-        return cls(_joined(table, Store(folder)), units, folder)
+            need_intact(folder, facts)
+            runs = summary_of(folder)
+            if runs is None:
+                runs = _joined(pd.read_parquet(folder / PLAN), Store(folder))
+            return cls(runs, facts["paths"], folder)
 
 
 def sweep(
@@ -248,6 +248,7 @@ def fill(
     """Do those runs of a shard of the plan that are not in the store."""
     mine = list(plan.tasks)[shard[0] :: shard[1]]
     there = store.finished().intersection(mine)
+    there -= store.forget_damaged(there)
     if retry_failed:
         there -= store.forget_failed(there)
     failed = 0

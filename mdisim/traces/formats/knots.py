@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mdisim.limits import BANDWIDTH, TIME
 from mdisim.traces.formats.page import Faults, Page
 from mdisim.traces.trace import Floats, Trace, TraceError
 
 MOST_STEPS_LATE = 10.0
-MOST_BITS = 1e300
 
 
 def ended_trace(page: Page, end_s: Floats, rate_bps: Floats, start_s: float, notes: Mapping[str, str]) -> Trace:
@@ -47,19 +47,24 @@ def made(
     latency_s: Floats | None = None,
 ) -> Trace:
     """A looping trace, or a TraceError that names the file."""
-    addable(page.where, time_s, rate_bps, duration_s)
+    need_within(page.where, time_s, rate_bps, duration_s)
     try:
         return Trace(time_s, rate_bps, duration_s, "loop", latency_s, None, notes)
     except TraceError as error:
         raise TraceError(f"{page.where}: {error}") from error
 
 
-def addable(where: str, time_s: Floats, rate_bps: Floats, duration_s: float) -> None:
-    """Refuse rates and times that are each a number while the bits they move, lap after lap, are none."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        bits = float(np.sum(rate_bps * np.diff(time_s, append=duration_s)))
-    if not (bits < MOST_BITS and np.isfinite(rate_bps).all()):
-        raise TraceError(f"{where}: moves more bits than can be added up; smaller rates or times would do")
+def need_within(where: str, time_s: Floats, rate_bps: Floats, duration_s: float) -> None:
+    """Refuse rates and times beyond what either may be, so that the bits they move can be added up, too."""
+    for name, values, limit in (
+        ("rate_bps", rate_bps, BANDWIDTH),
+        ("time_s", np.append(time_s, duration_s), TIME),
+    ):
+        largest = float(np.max(values, initial=0.0))
+        if not largest <= limit.most:
+            raise TraceError(
+                f"{where}: {name} is {largest:g}; {limit.most:g}, which is {limit.most_told}, is the most"
+            )
 
 
 def in_unit(what: str, values: Floats, factor: float) -> Floats:

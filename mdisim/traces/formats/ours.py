@@ -13,7 +13,7 @@ from typing import cast
 
 import numpy as np
 
-from mdisim.traces.formats.knots import addable
+from mdisim.traces.formats.knots import need_within
 from mdisim.traces.formats.page import Faults, Page, shown, to_floats
 from mdisim.traces.trace import ENDS, End, Floats, Trace, TraceError
 
@@ -41,7 +41,7 @@ def parse(page: Page) -> Trace:
     columns = {name: values[:, k] for k, name in enumerate(names)}
     _check(page.where, columns, above + 2)
     duration_s, end = _duration(page.where, notes, columns["time_s"]), _end(page.where, notes)
-    addable(page.where, columns["time_s"], columns["rate_bps"], duration_s)
+    need_within(page.where, columns["time_s"], columns["rate_bps"], duration_s)
     try:
         return Trace(duration_s=duration_s, end=end, notes=notes, **columns)
     except TraceError as error:
