@@ -197,9 +197,9 @@ def search(
 @click.option("--trials", type=click.IntRange(1), default=50, show_default=True, metavar="N",
               help="How many sets of parameters to try.")  # fmt: skip
 @click.option("--seeds", type=click.IntRange(1, 10_000), default=5, show_default=True, metavar="N",
-              help="How many seeds to train on, counted from 0.")  # fmt: skip
+              help="How many seeds to train on, with the calibration half, counted from 0.")  # fmt: skip
 @click.option("--fresh", type=click.IntRange(1, 10_000), default=10, show_default=True, metavar="N",
-              help="How many seeds to score on; they follow those.")  # fmt: skip
+              help="How many seeds to score on, with the test half; they follow those.")  # fmt: skip
 @click.option("--sampler-seed", type=click.IntRange(0), default=0, metavar="N", help="The seed of the sampler.")
 @runs_somewhere
 @reads_scenario
@@ -218,7 +218,7 @@ def tune(
     out: Path | None,
     **options: Any,
 ) -> None:
-    """Tune a policy's parameters on training seeds, and score them on fresh ones.
+    """Tune a policy's parameters on the calibration half, and score them on the test half and on fresh seeds.
 
     Needs Optuna: pip install 'mdisim[tune]'. A tuning that was stopped goes on when the same command is given
     again, and more --trials go on with those that there are.

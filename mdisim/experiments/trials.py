@@ -23,6 +23,7 @@ from mdisim.experiments.sweep.crew import measured
 from mdisim.experiments.sweep.plan import cell_of, key_of
 from mdisim.experiments.sweep.work import Stem, Task
 from mdisim.experiments.targets import Target, check_measure, targets_of
+from mdisim.profiles.profile import Half
 from mdisim.scenario import Scenario, ScenarioError
 
 Measures = Mapping[str, Any]
@@ -30,7 +31,7 @@ Measures = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Trial:
-    """Parameters, and what they reached on the training seeds; `message` says why there is no score."""
+    """Parameters, and what they reached in training; `message` says why there is no score."""
 
     parameters: Mapping[str, Any]
     score: float = nan
@@ -79,19 +80,19 @@ class Bench:
     stated: Mapping[str, Any]
     engine: Engine
 
-    def runs(self, parameters: Mapping[str, Any], seeds: Sequence[int]) -> list[dict[str, Any]]:
-        """The measures with these parameters, one run a seed; raises ScenarioError and RunError."""
+    def runs(self, parameters: Mapping[str, Any], seeds: Sequence[int], half: Half) -> list[dict[str, Any]]:
+        """The measures with these parameters, one run of a half's samples a seed; ScenarioError, RunError."""
         recipe = self.scenario.recipe({**self.stated, **parameters})
-        cell = cell_of(self.scenario, recipe, Stem.of(self.scenario))
+        cell = cell_of(self.scenario, recipe, Stem.of(self.scenario), half)
         told = ", ".join(f"{name} {value}" for name, value in parameters.items())
         return measured(
             [Task(key_of(cell, s), cell, s, f"{told}, seed {s}".lstrip(", ")) for s in seeds], self.engine
         )
 
     def trial(self, aim: Aim, parameters: Mapping[str, Any], seeds: Sequence[int]) -> Trial:
-        """Try parameters; those that do not fit together, or fail, have a message and no score."""
+        """Try parameters on the calibration half; those that do not fit together, or fail, have no score."""
         try:
-            return aim.judged(parameters, self.runs(parameters, seeds))
+            return aim.judged(parameters, self.runs(parameters, seeds, "calibration"))
         except (ScenarioError, RunError) as error:
             return Trial(parameters, message=str(error))
 

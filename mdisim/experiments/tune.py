@@ -1,6 +1,8 @@
-"""Tuning a policy's parameters on training seeds, and scoring what was found on seeds that it has not seen.
+"""Tuning a policy's parameters on the calibration half, and scoring what was found on samples and seeds not seen.
 
-Of many trials the best owes part of its score to luck with the training seeds; the fresh ones tell how much. The
+Of many trials the best owes part of its score to luck: with the training seeds, and with the samples that it was
+chosen on. So trials run on the calibration half, as all planning does, and the score is that of the test half and
+of fresh seeds. In between, the calibration half with the fresh seeds tells one kind of luck from the other. The
 parameters that the scenario states are scored beside it.
 """
 
@@ -27,22 +29,33 @@ from mdisim.experiments.trials import Aim, Bench, Trial, propose, study
 from mdisim.files import content, whole
 from mdisim.folders import CHECKSUM, LIMIT_BYTES, AnyPath, ResultsError, digest, plain, write_json, write_table
 from mdisim.planners import RECIPES
+from mdisim.profiles.profile import Half
 from mdisim.results import Origin
 from mdisim.scenario import Scenario
-from mdisim.statistics import t_interval
+from mdisim.statistics import Interval, t_interval
 
 JOURNAL, SEAL, TRIALS, RESULT = "journal.log", "journal.json", "trials.parquet", "tuning.json"
+PHASES: tuple[tuple[str, str, Half], ...] = (  # what scores are of: which seeds, the samples of which half
+    ("training", "training", "calibration"),
+    ("reseeded", "fresh", "calibration"),
+    ("fresh", "fresh", "test"),
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Tuning:
     """What was found.
 
-    `best` are the tuned parameters. `trials`: one row a trial: the parameters, `score` (the mean of the measure on
-    the training seeds), `meets` (whether every target is met there) and message. `scores`: one row for the stated
-    and one for the tuned parameters, with the mean and 95 % interval on the training and on the fresh seeds; and
-    one for the difference, tuned less stated, paired by seed. `training_meets` and `fresh_meets` say whether the
-    means meet every target.
+    `best` are the tuned parameters. `trials`: one row a trial: the parameters, `score` (the mean of the measure in
+    training), `meets` (whether every target is met there) and message. `scores`: one row for the stated and one
+    for the tuned parameters, and one for the difference, tuned less stated, paired by seed; the mean and 95 %
+    interval, over seeds, in `training` (calibration half, training seeds), `reseeded` (calibration half, fresh
+    seeds) and `fresh` (test half, fresh seeds). `NAME_meets` says whether the means meet every target.
+
+    `optimism` is by how much the samples that the tuned parameters were chosen on flatter them: how much better,
+    beside the stated ones, they are on the calibration half than on the test half; the mean and its 95 % interval,
+    paired by the fresh seeds. `seed_luck`: how much better they are on the training seeds than on fresh ones, both
+    on the calibration half.
     """
 
     policy: str
@@ -50,13 +63,14 @@ class Tuning:
     best: Mapping[str, Any]
     trials: pd.DataFrame
     scores: pd.DataFrame
+    optimism: Interval
     directory: Path | None = None
 
     @property
-    def optimism(self) -> float:
-        """How much better the tuned parameters look on the training seeds than on fresh ones."""
-        tuned = self.scores[self.scores["parameters"] == "tuned"]
-        gap = float((tuned["fresh"] - tuned["training"]).iloc[0])
+    def seed_luck(self) -> float:
+        """How much better the tuned parameters are on the training seeds than on fresh ones; the same samples."""
+        tuned = self.scores[self.scores["parameters"] == "tuned"].iloc[0]
+        gap = float(tuned["reseeded"] - tuned["training"])
         return gap if self.aim.minimise else -gap
 
     def facts(self) -> dict[str, Any]:
@@ -68,7 +82,8 @@ class Tuning:
             "subject_to": [str(target) for target in self.aim.targets],
             "trials": len(self.trials),
             "parameters": plain(self.best),
-            "optimism": self.optimism,
+            **dict(zip(("optimism", "optimism_low", "optimism_high"), plain(self.optimism), strict=True)),
+            "seed_luck": self.seed_luck,
             "scores": [dict(plain(row)) for row in self.scores.to_dict("records")],
         }
 
@@ -93,7 +108,7 @@ def tune(
     command: str = "",
     progress: Callable[[int, Trial], None] = lambda number, trial: None,
 ) -> Tuning:
-    """Tune a policy's parameters with Optuna's sampler TPE.
+    """Tune a policy's parameters with Optuna's sampler TPE: on the calibration half, scored on the test half.
 
     Parameters
     ----------
@@ -111,7 +126,8 @@ def tune(
     trials
         How many sets of parameters to try.
     seeds, fresh
-        The seeds to train on and those to score on: how many, or which. Counted, the fresh ones follow the others.
+        The seeds to train on, with samples of the calibration half, and those to score on, with samples of the
+        test half: how many, or which. Counted, the fresh ones follow the others.
     sampler_seed
         The seed of the sampler; the same seed gives the same trials.
     out
@@ -126,7 +142,7 @@ def tune(
     Raises
     ------
     ScenarioError, ExperimentError, ResultsError
-        What is asked for cannot be done; also where optuna is not installed.
+        What is asked for cannot be done; also where there is no calibration half, or optuna is not installed.
     RunError
         A run with the stated parameters failed.
     """
@@ -135,12 +151,17 @@ def tune(
     ground = Ground.of(scenario)
     if ground.scenario is None or ground.origin is None:
         raise ExperimentError("a policy is tuned in a scenario; a Scenario would do, not a world built by hand")
+    if not len(ground.world.calibration):
+        raise ExperimentError(
+            f"{ground.name}: profile {ground.world.profile} has no calibration half, and parameters are tried "
+            "there: take a profile that has one"
+        )
     if trials < 1:
         raise ExperimentError(f"trials is {trials}; 1 or more would do")
     aim = Aim.of(minimise, maximise, subject_to, metrics.names(ground.world.n_exits))
     train, unseen = _seeds(seeds, fresh)
     stated, kind, name, spaces = _policy(ground.scenario, policy, parameters)
-    code = [__version__, source_of(kind)]
+    code = [__version__, source_of(kind), "calibration"]
     ask = digest([ground.origin.digest, code, plain(stated), plain(spaces), plain(aim), train, sampler_seed])
     with TemporaryDirectory() as scratch, engine(where) as opened:
         papers = _papers(ground.origin, ask, name, command)
@@ -165,10 +186,9 @@ def tune(
             if all(trial.message for trial in made):
                 raise RunError(f"none of {trials} trials has a score; the first: {made[0].message}")
             best = min([*made, bench.trial(aim, {}, train)], key=aim.rank)
-            scores = _scores(bench, aim, best.parameters, train, unseen)
-            tuning = Tuning(
-                name, aim, best.parameters, _frame(made, aim), scores, None if out is None else Path(out)
-            )
+            scores, optimism = _scores(bench, aim, best.parameters, train, unseen)
+            kept = None if out is None else Path(out)
+            tuning = Tuning(name, aim, best.parameters, _frame(made, aim), scores, optimism, kept)
             write_table(tuning.trials, folder / TRIALS)
             write_json(tuning.facts(), folder / RESULT)
     return tuning
@@ -251,16 +271,20 @@ def _frame(trials: Sequence[Trial], aim: Aim) -> pd.DataFrame:
 
 def _scores(
     bench: Bench, aim: Aim, best: Mapping[str, Any], train: Sequence[int], unseen: Sequence[int]
-) -> pd.DataFrame:
-    """Means and intervals of the stated and the tuned parameters, and of their difference in pairs."""
+) -> tuple[pd.DataFrame, Interval]:
+    """Means and intervals of the stated and the tuned parameters, and of their difference in pairs; optimism."""
     rows: dict[str, dict[str, Any]] = {name: {"parameters": name} for name in ("stated", "tuned", "difference")}
-    for phase, seeds in (("training", train), ("fresh", unseen)):
-        ran = {name: bench.runs(found, seeds) for name, found in (("stated", {}), ("tuned", best))}
+    gains: dict[str, list[float]] = {}
+    for phase, which, half in PHASES:
+        seeds = train if which == "training" else unseen
+        ran = {name: bench.runs(found, seeds, half) for name, found in (("stated", {}), ("tuned", best))}
         stated, tuned = ([run[aim.measure] for run in runs] for runs in ran.values())
-        pairs = [b - a for a, b in zip(stated, tuned, strict=True)]
+        gains[phase] = [b - a for a, b in zip(stated, tuned, strict=True)]
         for name, runs in ran.items():
             rows[name][f"{phase}_meets"] = aim.rank(aim.judged({}, runs))[0] == 0.0
-        for name, values in (("stated", stated), ("tuned", tuned), ("difference", pairs)):
+        for name, values in (("stated", stated), ("tuned", tuned), ("difference", gains[phase])):
             named = (phase, f"{phase}_low", f"{phase}_high")
             rows[name] |= dict(zip(named, map(float, t_interval(values)), strict=True))
-    return pd.DataFrame(list(rows.values()))
+    sign = 1.0 if aim.minimise else -1.0
+    lost = [sign * (new - old) for old, new in zip(gains["reseeded"], gains["fresh"], strict=True)]
+    return pd.DataFrame(list(rows.values())), t_interval(lost)

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
+import numpy as np
 import pytest
 from annotated_types import Ge, Gt, Interval
 from worlds import line, scenario_file
@@ -15,6 +16,7 @@ from mdisim.experiments.trials import Aim, Trial
 from mdisim.experiments.tune import tune
 from mdisim.folders import ResultsError
 from mdisim.policies.parameters import Meaning
+from mdisim.profiles import read, write
 from mdisim.scenario import Scenario
 
 pytest.importorskip("optuna", reason="optuna is not installed")
@@ -78,7 +80,39 @@ def test_a_threshold_is_tuned_and_scored_on_fresh_seeds(scenario):
     scores = done.scores.set_index("parameters")
     assert scores.loc["tuned", "training"] == pytest.approx(done.trials["score"].min())
     assert scores.loc["difference", "fresh_high"] < 0
-    assert done.optimism == pytest.approx(scores.loc["tuned", "fresh"] - scores.loc["tuned", "training"])
+    assert done.seed_luck == pytest.approx(scores.loc["tuned", "reseeded"] - scores.loc["tuned", "training"])
+    gained = scores.loc["difference", "fresh"] - scores.loc["difference", "reseeded"]
+    assert done.optimism.mean == pytest.approx(gained)
+
+
+def two_faced(folder, calibration_share=0.5):
+    """The first exit is never sure; right in the whole calibration half and wrong in the other; the others not."""
+    scenario_file(folder)
+    made, n = read(folder / "demo.npz"), 400
+    split = (np.arange(n) >= calibration_share * n).astype(np.uint8)
+    right = np.column_stack([split == 0, split == 1, split == 1])
+    prediction = np.where(right, made.label[:, None], (made.label[:, None] + 1) % 10)
+    confidence = np.tile([0.6, 0.95, 0.95], (n, 1))
+    facts = {"logits": None, "split": split, "prediction": prediction, "confidence": confidence}
+    write(replace(made, **facts), folder / "demo.npz")
+    return Scenario.load(folder / "two.yaml", {"run.duration": "3 s"})
+
+
+def test_what_chooses_never_sees_the_samples_that_score_it(tmp_path):
+    """What is right on every sample that was tried is wrong on all others: the score must show it, as optimism."""
+    stated = {"name": "mdi-exit", "exit_threshold": 0.9}
+    done = tune(two_faced(tmp_path), stated, {"exit_threshold": (0.4, 0.6)}, maximise="accuracy",
+                subject_to="accuracy >= 0.9", trials=1, seeds=1, fresh=2, jobs=1)  # fmt: skip
+    tuned = done.scores.set_index("parameters").loc["tuned"]
+    assert (tuned["training"], tuned["reseeded"], tuned["fresh"]) == (1.0, 1.0, 0.0)
+    assert (tuned["training_meets"], tuned["reseeded_meets"], tuned["fresh_meets"]) == (True, True, False)
+    assert done.optimism.mean == 2.0  # from one better than what is stated to one worse
+    assert done.seed_luck == 0.0
+
+
+def test_without_a_calibration_half_there_is_nothing_to_tune_on(tmp_path):
+    with pytest.raises(ExperimentError, match="demo has no calibration half"):
+        tune(two_faced(tmp_path, 0.0), parameters=["alpha"], minimise="accuracy", jobs=1)
 
 
 def test_a_tuning_that_was_stopped_goes_on_as_if_it_had_not_been(scenario, tmp_path):
@@ -224,7 +258,15 @@ def test_the_command_tunes(scenario, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.main([str(a) for a in arguments]) == 0
     out = capsys.readouterr().out
-    for words in ("mdi-exit: minimise latency_mean_s, 2 trials", "best: ", "stated", "tuned", "fresh", "flatter"):
+    for words in (
+        "mdi-exit: minimise latency_mean_s, 2 trials",
+        "best: ",
+        "stated",
+        "tuned",
+        "fresh",
+        "flatter",
+        "calibration half",
+    ):
         assert words in out
     assert cli.main([str(a) for a in (*arguments, "--json")]) == 0
     (facts,) = json.loads(capsys.readouterr().out)

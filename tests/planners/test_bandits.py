@@ -394,7 +394,7 @@ def test_confidences_and_predictions_are_all_that_is_needed():
         ("queue-aware", {"queue_max": 1001}, "out of range"),
         ("queue-linear", {"kappa": nan}, "out of range"),
         ("queue-linear", {"grid": 0.0001}, "out of range"),
-        ("cascade", {"grid": 0.0001}, "out of range"),
+        ("cascade", {"alpha": 1.5}, "out of range"),
     ],
 )
 def test_parameters_that_no_run_could_use_are_refused(name, given, says):

@@ -14,8 +14,9 @@ from mdisim.engine import run
 from mdisim.faults import Fault, Faults
 from mdisim.planners.tiers.cascades import BeemCascade, Cascade, PatienceCascade
 from mdisim.planners.tiers.chains import BeginsAgain, Chain, stop_costs
+from mdisim.planners.tiers.pools import Aim, budgeted
 from mdisim.planners.tiers.prefixes import TierError, tier_costs
-from mdisim.planners.tiers.thresholds import Budget, Shown, best_one, best_pair
+from mdisim.planners.tiers.thresholds import Shown, best_one, best_pair, stops
 from mdisim.policies import SCORES
 from mdisim.policies.check import check
 from mdisim.policies.scores import Beem, Outputs
@@ -125,9 +126,53 @@ def test_a_planned_pair_is_the_best_of_all(exits, drop):
         np.arange(300),
     )
     tried = ((0.3, 0.5, 0.7, 0.9, inf), (0.0, 0.4, 0.6, 0.8, inf))
-    planned = best_pair(shown, exits, tried, Budget(drop))
+    planned = best_pair(shown, exits, Aim(drop), tried)
     cost, lost = brute(shown, exits, tried, drop)
     assert (planned.cost, planned.drop) == (pytest.approx(cost), pytest.approx(lost))
+
+
+def shown_of(n: int, seed: int, levels: int) -> Shown:
+    """Samples in groups of one to five, whose scores have so many levels, so that many are equal."""
+    outputs = drawn(n, 5, classes=3, seed=seed)
+    rng = np.random.default_rng(seed)
+    scores = np.ceil(outputs.confidence * levels) / levels
+    cost = np.sort(rng.uniform(1, 10, 5)) if seed % 3 else np.array([2.0, 9.0, 3.0, 1.0, 8.0])
+    group = np.unique(np.sort(rng.integers(0, n // 3, n)), return_inverse=True)[1]
+    return Shown(scores, outputs.prediction == outputs.label[:, None], cost, group)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("confidence", [None, 0.8])
+@pytest.mark.parametrize("exits", [((0,), (2,)), ((0, 1), (2, 3))])
+def test_no_pair_of_scores_is_better_than_the_planned_one(exits, confidence, seed):
+    """All pairs, one by one, by the definition: so no score between two of a grid is passed over."""
+    shown, aim = shown_of(60, seed, 20), Aim(0.05, confidence=confidence)
+    found = []
+    for alpha in (*np.unique(shown.scores), inf):
+        for beta in (*np.unique(shown.scores), inf):
+            stop = stops(shown, exits, (alpha, beta))
+            lost = shown.right[:, -1].astype(float) - shown.right[np.arange(60), stop]
+            if budgeted(lost, shown.group, 0.05, confidence) <= 0.05 + 1e-12:
+                found.append((shown.cost[stop].mean().round(9), lost.mean()))
+    planned = best_pair(shown, exits, aim)
+    if found:
+        assert (planned.cost, planned.drop) == (pytest.approx(min(found)[0]), pytest.approx(min(found)[1]))
+    else:
+        assert planned.thresholds == (inf, inf)
+
+
+@pytest.mark.parametrize("confidence", [None, 0.8])
+def test_no_single_score_is_better_than_the_planned_one(confidence):
+    exits = (range(4),)
+    for seed in range(6):
+        shown, found = shown_of(200, seed, 50), []
+        for threshold in (*np.unique(shown.scores), inf):
+            stop = stops(shown, exits, (threshold,))
+            lost = shown.right[:, -1].astype(float) - shown.right[np.arange(200), stop]
+            if budgeted(lost, shown.group, 0.04, confidence) <= 0.04 + 1e-12:
+                found.append(shown.cost[stop].mean())
+        planned = best_one(shown, Aim(0.04, confidence=confidence))
+        assert planned.cost == pytest.approx(min(found) if found else shown.cost[-1])
 
 
 def test_one_threshold_for_all_exits():
@@ -135,21 +180,21 @@ def test_one_threshold_for_all_exits():
     right = np.array([[1, 1, 1], [0, 1, 1], [1, 1, 1], [0, 0, 1]], dtype=bool)
     shown, tried = Shown(np.array(scores), right, np.array([1.0, 2.0, 4.0]), np.arange(4)), (0.0, 0.7, 0.85, inf)
     # at 0.7: exits 1, 2, 3, 2 with the last one wrong; at 0.85: 1, 3, 3, 2, the same loss for more
-    planned = best_one(shown, tried, Budget(0.25))
+    planned = best_one(shown, Aim(0.25), tried)
     assert planned == ((0.7,), 0.25, pytest.approx((1 + 2 + 4 + 2) / 4))
-    assert best_one(shown, tried, Budget(0.2)) == ((inf,), 0.0, 4.0)
-    assert best_one(shown, tried, Budget(0.5)).thresholds == (0.0,)
+    assert best_one(shown, Aim(0.2), tried) == ((inf,), 0.0, 4.0)
+    assert best_one(shown, Aim(0.5), tried).thresholds == (0.0,)
 
 
 def test_a_budget_kept_surely_is_kept_by_a_bound():
     """With confidence the bound of what is lost keeps the budget; too few samples then prove nothing."""
-    outputs = drawn(20000, 6, classes=3, seed=5)
+    outputs = drawn(8000, 6, classes=3, seed=5)
     here = setting(three(outputs=outputs))
     loose, sure = (
         Cascade(**TIERS, drop_budget=0.01, budget_confidence=c).build(here).details for c in (None, 0.95)
     )
     assert 0.005 < loose["calibration_drop"] <= 0.01
-    assert sure["calibration_drop"] < 0.01 - 1.6 * np.sqrt(0.01 * 0.99 / 20000)
+    assert sure["calibration_drop"] < 0.01 - 1.6 * np.sqrt(0.01 * 0.99 / 8000)
     assert 0.0 < sure["calibration_saving"] < loose["calibration_saving"]
     few = setting(three(outputs=drawn(50, 6, seed=5)))
     assert Cascade(**TIERS, budget_confidence=0.95).build(few).details["thresholds"] == [inf, inf]

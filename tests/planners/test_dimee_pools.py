@@ -10,20 +10,26 @@ import pytest
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
-from tier_worlds import evidence_of
+from tier_worlds import NAMES, evidence_of, hints, made, tiers
 
+from mdisim.planners.tiers.dimee import Dimee
+from mdisim.planners.tiers.pool_plans import PoolPlanner
 from mdisim.planners.tiers.pools import (
     Aim,
     Evidence,
     consequences,
+    evidence,
     pools,
-    quantiles,
+    ranks,
     report,
     search,
     squared_error,
     upper_bound,
     worth,
 )
+from mdisim.planners.tiers.pools import given as given_to
+from mdisim.planners.tiers.routers import quick_centroids
+from mdisim.world import setting
 
 # confidence and correctness at mobile, edge and cloud
 SURE = [[0.9, 0.9, 0.9], [0.9, 0.7, 0.9], [0.6, 0.9, 0.9], [0.6, 0.9, 0.9], [0.6, 0.7, 0.9], [0.5, 0.6, 0.7]]
@@ -70,8 +76,12 @@ def test_guarded_goes_up_with_the_input_and_pays_again():
     assert all_of.lost[:, 1].tolist() == [0, 0, 0, 1, 0, 0]
 
 
+def own_pools(alpha, betas):
+    return np.array([pools(SIX.confidence, SIX.right, alpha, beta) for beta in betas])
+
+
 def test_the_search_finds_the_best_there_is():
-    """Few distinct confidences, so that every pair of thresholds can be tried."""
+    """Few distinct confidences, so that every pair of thresholds can be tried; two ways to search agree."""
     values = [*np.unique(SIX.confidence[:, 0]), inf], [*np.unique(SIX.confidence[:, 1]), inf]
     for budget in (-0.1, 0.0, 1 / 6, 2 / 6, 1.0):
         tried = {}
@@ -80,12 +90,13 @@ def test_the_search_finds_the_best_there_is():
             told = report(SIX, pool, np.eye(3)[pool], alpha, beta)
             if told.drop <= budget:
                 tried[alpha, beta] = told.saving
-        found = search(SIX, Aim(budget), lambda a, b: pools(SIX.confidence, SIX.right, a, b))
-        if tried:
-            assert tried[found] == pytest.approx(max(tried.values()))
-        else:
-            assert found == (inf, inf)
-    assert search(SIX, Aim(0.2), lambda a, b: np.full(6, 2), alpha=0.8)[0] == 0.8
+        for found in (search(SIX, Aim(budget), own_pools), PoolPlanner(Aim(budget)).oracle(SIX)):
+            if tried:
+                assert tried[found] == pytest.approx(max(tried.values()))
+            else:
+                assert found == (inf, inf)
+    assert search(SIX, Aim(0.2), lambda a, bs: np.full((len(bs), 6), 2), alpha=0.8)[0] == 0.8
+    assert PoolPlanner(Aim(0.2), alpha=0.8).oracle(SIX)[0] == 0.8
 
 
 def test_the_reward_is_confidence_less_cost():
@@ -95,10 +106,55 @@ def test_the_reward_is_confidence_less_cost():
         return sure.mean() - mu * SIX.cost[pool].mean()
 
     for mu in (0.0, 0.005, 0.02, 1.0):
-        found = search(SIX, Aim(mu=mu), lambda a, b: pools(SIX.confidence, SIX.right, a, b))
         best = max(reward(a, b, mu) for a, b in product((0.5, 0.6, 0.9, inf), (0.6, 0.7, 0.9, inf)))
-        assert reward(*found, mu) == pytest.approx(best)
-    assert at(SIX, *search(SIX, Aim(mu=1.0), lambda a, b: pools(SIX.confidence, SIX.right, a, b))) == [0] * 6
+        for found in (search(SIX, Aim(mu=mu), own_pools), PoolPlanner(Aim(mu=mu)).oracle(SIX)):
+            assert reward(*found, mu) == pytest.approx(best)
+    assert at(SIX, *PoolPlanner(Aim(mu=1.0)).oracle(SIX)) == [0] * 6
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"require_correct": True}, {"beta": 0.7}, {"aim": Aim(0.02, confidence=0.7)}]
+)
+def test_the_oracle_finds_the_best_of_all_pairs(options):
+    """Every pair, by the definition: three exits, of which a right one is now and then surer than a wrong one."""
+    rng = np.random.default_rng(3)
+    confidence = np.round(rng.uniform(0.5, 1.0, (80, 3)), 2)
+    right = rng.random((80, 3)) < confidence + 0.1
+    known = Evidence(confidence, right, SIX.cost, SIX.climb, np.zeros(80, dtype=int), np.arange(80) // 2)
+    planner = PoolPlanner(**{"aim": Aim(0.02), **options})
+    values = [np.append(np.unique(confidence[:, k]), inf) for k in (0, 1)]
+    betas = values[1] if planner.beta is None else [planner.beta]
+    all_of = consequences(known, inf, inf)
+
+    def worth_of(alpha, beta):
+        rows = np.arange(80), planner.pools(known, alpha, beta)
+        return worth(planner.aim, known, all_of._replace(cost=all_of.cost[rows], lost=all_of.lost[rows]))
+
+    best = max(worth_of(a, b) for a, b in product(values[0], betas))
+    assert best > 0.1
+    assert worth_of(*planner.oracle(known)) == pytest.approx(best)
+
+
+def test_the_search_of_a_router_comes_within_a_tenth_of_a_point_of_all_pairs():
+    """Class means, which jump with every sample of a small pool: more pairs than the search looks at."""
+    outputs = made(150, seed=4)
+    here = setting(tiers(outputs))
+    known, features = evidence(here, Dimee(**NAMES).prefixes(here)), hints(outputs, 0.3)
+    quick = quick_centroids(features, 5)
+    pure, aim, tried = consequences(known, inf, inf), Aim(0.02), []
+
+    def route(alpha, betas):
+        return quick(np.array([pools(known.confidence, known.right, alpha, beta) for beta in betas]))
+
+    def worth_of(assigned):
+        rows = np.arange(150), assigned
+        return worth(aim, known, pure._replace(cost=pure.cost[rows], lost=pure.lost[rows]))
+
+    betas = [*np.unique(known.confidence[:, 1]), inf]
+    for alpha in (*np.unique(known.confidence[:, 0]), inf):
+        tried += [worth_of(assigned) for assigned in route(alpha, betas)]
+    alpha, beta = search(known, aim, route)
+    assert worth_of(route(alpha, [beta])[0]) >= max(tried) - 0.001
 
 
 def test_a_bound_wants_more_than_an_estimate():
@@ -112,9 +168,9 @@ def test_a_bound_wants_more_than_an_estimate():
             np.zeros(n, dtype=int),
             np.arange(n),
         )
-        all_of, to_mobile = consequences(same, inf, inf), np.zeros(n, dtype=int)
-        assert worth(Aim(0.003), same, all_of, to_mobile) == pytest.approx(14 / 17)
-        assert (worth(Aim(0.003, confidence=0.95), same, all_of, to_mobile) > 0) == kept
+        told = given_to(same, np.zeros(n, dtype=int), -inf, -inf)
+        assert worth(Aim(0.003), same, told) == pytest.approx(14 / 17)
+        assert (worth(Aim(0.003, confidence=0.95), same, told) > 0) == kept
     assert upper_bound(0.1, 0.04, 0.5) == pytest.approx(0.1)
 
 
@@ -174,8 +230,10 @@ def test_oracle_pools_never_go_up(samples, alpha, beta):
     assert (guarded.tier >= pure.tier).all()
 
 
-def test_quantiles_are_distinct_confidences_from_the_top():
-    confidence = np.array([0.5, 0.7, 0.7, 0.9, 0.6])
-    assert quantiles(confidence, 10).tolist() == [0.9, 0.7, 0.6, 0.5]
-    assert quantiles(confidence, 2).tolist() == [0.9, 0.5]
-    assert quantiles(confidence, 9, 0.55, 0.8).tolist() == [0.7, 0.6]
+def test_ranks_are_all_there_are_of_few_and_close_together_at_both_ends_of_many():
+    assert ranks(12).tolist() == list(range(12))
+    many = ranks(10000)
+    assert len(many) < 50
+    assert (many[0], many[-1]) == (0, 9999)
+    assert np.diff(many).max() < 1000
+    assert np.diff(many)[[0, -1]].tolist() == [1, 1]

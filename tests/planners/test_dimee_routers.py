@@ -13,13 +13,14 @@ from mdisim.planners.tiers.pools import Aim, evidence
 from mdisim.planners.tiers.prefixes import TierError
 from mdisim.planners.tiers.routers import (
     Losses,
+    Turns,
     class_means,
     crossfitted,
     linear,
     nearest,
     perceptron,
+    populous,
     priced,
-    prices,
     quick_centroids,
     several_means,
 )
@@ -47,9 +48,11 @@ def test_class_means_and_euclid():
 def test_the_quick_way_gives_each_sample_to_the_same_tier():
     rng = np.random.default_rng(1)
     features = rng.normal(size=(500, 8)) + 5.0
-    quick = quick_centroids(features)
+    quick = quick_centroids(features, 1)
     for pools in (rng.integers(0, 3, 500), np.zeros(500, dtype=int), 2 * rng.integers(0, 2, 500)):
-        np.testing.assert_array_equal(quick(pools), nearest(class_means(features, pools).losses(features)))
+        np.testing.assert_array_equal(
+            quick(pools[None])[0], nearest(class_means(features, pools).losses(features))
+        )
 
 
 @pytest.mark.parametrize("fit", [class_means, several_means, linear, perceptron])
@@ -100,15 +103,51 @@ def test_a_probe_tells_what_is_easy_on_either_side_of_a_boundary():
 def test_a_price_moves_samples_to_cheaper_tiers_and_back():
     losses = np.array([[0.3, 0.1, 0.0], [0.1, 0.3, 0.0], [0.0, 0.1, 0.2]])
     cost = np.array([0.2, 0.5, 1.0])
-    turns = prices(losses, cost)
-    for turn in (0.0, 0.1 / 0.5, 0.3 / 0.8, 0.2 / 0.3, -0.1 / 0.3):
-        assert np.isclose(turns, turn).any()
-    shares = [cost[nearest(priced(losses, cost, price))].mean() for price in np.sort(turns)]
-    assert (np.diff(shares) <= 0).all()
     assert nearest(priced(losses, cost, 0.0)).tolist() == [2, 2, 0]
     assert nearest(priced(losses, cost, 10.0)).tolist() == [0, 0, 0]
     assert nearest(priced(losses, cost, -10.0)).tolist() == [2, 2, 2]
     assert nearest(priced(np.full((3, 3), np.inf), cost, None)).tolist() == [2, 2, 2]
+    turns = Turns.of(losses, cost)
+    # the first goes to the edge, and then to the cloud; the second to the cloud; and the third
+    edges = [0.2 / 0.3, 0.1 / 0.5, 0.1 / 0.8, -0.2 / 0.8]
+    assert turns.moves.value.tolist() == pytest.approx(edges)
+    assert turns.moved.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_prices_are_all_that_make_a_difference_and_their_moves_what_happens_there(empty):
+    rng = np.random.default_rng(5)
+    losses, cost = np.round(rng.uniform(0, 1, (40, 3)), 2), np.array([0.2, 0.5, 1.0])
+    if empty:
+        losses[:, 1] = np.inf  # of a pool without any sample
+    turns = Turns.of(losses, cost)
+    given = turns.start.copy()
+    seen = {tuple(given)}
+    done = 0
+    for price, moved in zip(turns.prices, turns.moved, strict=True):
+        given[turns.moves.sample[done:moved]] = turns.moves.after[done:moved]
+        done = moved
+        np.testing.assert_array_equal(given, nearest(priced(losses, cost, price)))
+        seen.add(tuple(given))
+    for price in rng.uniform(turns.prices.min() - 1, turns.prices.max() + 1, 2000):
+        assert tuple(nearest(priced(losses, cost, price))) in seen
+
+
+def test_a_pool_of_too_few_has_no_centroid_and_its_tier_is_given_nothing():
+    outputs = made(300)
+    world = tiers(outputs, hints(outputs))
+    first = float(np.sort(outputs.confidence[:, 1])[-3])  # three are easy
+    for least, given in ((3, True), (4, False)):
+        plan = Dimee(**NAMES, alpha=first, beta=0.8, least_pool=least).plan(setting(world))
+        assert plan.report.counts[0] == 3
+        assert np.isfinite(plan.losses[:, 0]).all() == given
+        assert (plan.report.shares[0] > 0.0) == given
+    chosen = Dimee(**NAMES).plan(setting(world))
+    assert chosen.router.pool.tolist() == [p for p in range(3) if chosen.report.counts[p] >= 10]
+    for router in ("centroids", "linear", "mlp"):
+        plan = Dimee(**NAMES, alpha=first, beta=0.8, router=router, least_pool=4).plan(setting(world))
+        assert plan.report.shares[0] == 0.0
+    assert populous(np.array([0, 0, 1]), 3).tolist() == [0, 1, 2]
 
 
 def test_cross_fitting_judges_no_sample_by_itself_or_its_group():

@@ -20,6 +20,7 @@ from mdisim.experiments.sweep.design import Design, Point, column, unit_of
 from mdisim.experiments.sweep.work import Cell, Place, Stem, Task
 from mdisim.folders import digest, plain
 from mdisim.policies.policy import Policy, Recipe
+from mdisim.profiles.profile import Half
 from mdisim.scenario import Scenario, ScenarioError
 from mdisim.scenario.faults import Document, Fault
 from mdisim.scenario.models import Policy as Stated
@@ -99,12 +100,12 @@ def key_of(cell: Cell, seed: int) -> str:
     return digest([cell.place.digest, cell.code, int(seed), __version__])[:KEY_DIGITS]
 
 
-def cell_of(scenario: Scenario, recipe: Recipe, stem: Stem) -> Cell:
+def cell_of(scenario: Scenario, recipe: Recipe, stem: Stem, half: Half = "test") -> Cell:
     """A recipe at the place of a scenario that grew from a stem."""
     spec = scenario.spec
     bare = {"policy": Stated(name="local"), "compare": (), "run": spec.run.model_copy(update={"seed": 0})}
     meant = replace(scenario, spec=spec.model_copy(update=bare)).digest
-    return Cell(Place.of(scenario, stem, meant), _code(recipe), recipe)
+    return Cell(Place.of(scenario, stem, meant, half), _code(recipe), recipe)
 
 
 def stem_of(scenario: Scenario, grown: Scenario) -> Stem:

@@ -16,6 +16,7 @@ from typing import Any
 from mdisim import engine
 from mdisim.experiments.prepare import ExperimentError, Ground
 from mdisim.policies.policy import Policy, Recipe
+from mdisim.profiles.profile import Half
 from mdisim.scenario import Scenario
 from mdisim.scenario.models import Spec
 from mdisim.scenario.reading import Folders
@@ -56,17 +57,21 @@ class Stem:
 
 @dataclass(frozen=True)
 class Place:
-    """A point of a sweep: a stem of the same profile, and what the point makes of it. Equal by its digest."""
+    """A point of a sweep: a stem of the same profile, and what the point makes of it. Equal by its digest.
+
+    `half`: whose samples are offered; policies are laid out on the calibration half in any case.
+    """
 
     digest: str
     stem: Stem = field(repr=False)
     overrides: tuple[str, ...] = field(compare=False)
     spec: Spec = field(compare=False, repr=False)
+    half: Half = "test"
 
     @classmethod
-    def of(cls, scenario: Scenario, stem: Stem, digest: str) -> Place:
+    def of(cls, scenario: Scenario, stem: Stem, digest: str, half: Half = "test") -> Place:
         """The place of a scenario that grew from a stem."""
-        return cls(digest, stem, scenario.overrides, scenario.spec)
+        return cls(digest, stem, scenario.overrides, scenario.spec, half)
 
     def scenario(self) -> Scenario:
         """The scenario of this point; it was checked before, so that only the stem is read with all checks."""
@@ -113,7 +118,10 @@ def _grown(stem: Stem) -> Scenario:
 @lru_cache(maxsize=4)
 def _ground(place: Place) -> Ground:
     scenario = place.scenario()
-    return Ground(scenario.build(), scenario)
+    world = scenario.build()
+    if place.half == "calibration":
+        world = replace(world, samples=world.calibration)
+    return Ground(world, scenario)
 
 
 @lru_cache(maxsize=16)

@@ -19,14 +19,12 @@ import numpy as np
 from annotated_types import Ge, Gt, Interval
 
 from mdisim.planners.tiers.chains import FORWARD, Chain, Forward, chain_row, need_chain, rule_of, stop_costs
-from mdisim.planners.tiers.pools import groups
+from mdisim.planners.tiers.pools import Aim, groups
 from mdisim.planners.tiers.prefixes import Prefixes, Tiered, TierError
-from mdisim.planners.tiers.thresholds import Bools, Budget, Planned, Shown, best_one, best_pair
+from mdisim.planners.tiers.thresholds import Bools, Planned, Shown, best_one, best_pair
 from mdisim.policies.parameters import Meaning
 from mdisim.policies.policy import Policy, Setting
 from mdisim.policies.scores import SCORES, Beem, Floats, Heads, Score, scored
-
-TRIED = 100  # quantiles of a score that are tried as thresholds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +84,9 @@ class Cascading(Chained, ABC):
         """The scores of the calibration half, [n, K]; a PolicyError where it lacks what they need."""
         return scored(self.criterion(setting), setting.calibration, self.heads(setting))
 
-    def budget(self) -> Budget:
-        """What planned thresholds must keep."""
-        return Budget(self.drop_budget, self.budget_confidence)
+    def aim(self) -> Aim:
+        """What planned thresholds are to achieve."""
+        return Aim(self.drop_budget, confidence=self.budget_confidence)
 
     def shown(self, setting: Setting) -> Shown:
         """What the calibration half shows."""
@@ -135,8 +133,8 @@ class Cascade(Cascading):
     """A sample leaves at the mobile's exit if its score reaches alpha, at the edge's if it reaches beta.
 
     Else the cloud answers. Tiers decide after computing, each by its own exits. A threshold left out is planned
-    before the run: all values of a grid of `grid`, and never leaving early, are tried. The pools of DIMEE are cut
-    by the same two thresholds, and with perfect routing, equal layer prices and additive hops both cost the same.
+    before the run, the best of all scores that calibration samples have. The pools of DIMEE are cut by the same
+    two thresholds, and with perfect routing, equal layer prices and additive hops both cost the same.
 
     Source: two thresholds on exits 3 and 6 of 12, as in a public notebook of D. J. Bajpai, M. K. Hanawal,
     "CeeBERT: Cross-Domain Inference in Early Exit BERT", Findings of ACL 2024, arXiv 2405.15039 (Div290/CeeBERT on
@@ -165,7 +163,6 @@ class Cascade(Cascading):
     score: Annotated[
         Literal["max-softmax", "certainty", "margin"], Meaning("what is compared with the thresholds")
     ] = "max-softmax"
-    grid: Annotated[float, Interval(ge=0.001, le=0.5), Meaning("step of the thresholds tried", "score")] = 0.01
 
     def plans(self) -> bool:
         """Whether a threshold is left out."""
@@ -179,9 +176,8 @@ class Cascade(Cascading):
         if self.alpha is not None and self.beta is not None:
             chosen = alpha, beta = self.alpha, self.beta
         else:
-            grid = (*np.arange(0.0, 1.0 + self.grid / 2, self.grid).tolist(), inf)
-            tried = (grid if self.alpha is None else (self.alpha,), grid if self.beta is None else (self.beta,))
-            chosen = best_pair(self.shown(setting), asked, tried, self.budget())
+            tried = tuple(None if given is None else (given,) for given in (self.alpha, self.beta))
+            chosen = best_pair(self.shown(setting), asked, self.aim(), (tried[0], tried[1]))
             alpha, beta = chosen.thresholds
         thresholds = np.full(setting.n_exits, inf)
         thresholds[list(asked[0])], thresholds[list(asked[1])] = alpha, beta
@@ -236,7 +232,7 @@ class PatienceCascade(Cascading):
         if self.patience is not None:
             return self.of_one(setting, (self.patience + 1.0,))
         tried = (*range(2, setting.n_exits), inf)
-        return self.of_one(setting, best_one(self.shown(setting), tried, self.budget()))
+        return self.of_one(setting, best_one(self.shown(setting), self.aim(), tried))
 
     def criterion(self, setting: Setting) -> Score:
         """What is compared with the thresholds."""
@@ -280,9 +276,7 @@ class BeemCascade(Cascading):
         self.need(setting)
         if self.threshold is not None:
             return self.of_one(setting, (self.threshold,))
-        shown = self.shown(setting)
-        sums = np.quantile(shown.scores[:, :-1], np.linspace(0.0, 1.0, TRIED + 1))
-        return self.of_one(setting, best_one(shown, (*np.unique(sums).tolist(), inf), self.budget()))
+        return self.of_one(setting, best_one(self.shown(setting), self.aim()))
 
     def criterion(self, setting: Setting) -> Score:
         """What is compared with the threshold."""

@@ -30,6 +30,7 @@ from mdisim.policies.protocols import Memory, Picks
 from mdisim.policies.scores import Floats
 
 GOSSIP_S = 0.1
+LEAST_POOL = 10  # no sample moves its pool's centroid by more than a tenth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,11 @@ class Dimee(Pooled):
         Literal["routed", "pools"],
         Meaning("whose drop the budget is, with class means: the router's, or the pools'"),
     ] = "routed"
+    least_pool: Annotated[
+        int,
+        Ge(1),
+        Meaning("a pool of fewer calibration samples has no centroid, and its tier is given nothing", "samples"),
+    ] = LEAST_POOL
     confusion: Annotated[
         tuple[Three, Three, Three] | None,
         Meaning("what if: for each pool (easy, moderate, hard) the chances of mobile, edge and cloud; no router"),
@@ -110,7 +116,7 @@ class Dimee(Pooled):
 
     def planner(self) -> PoolPlanner:
         """How thresholds are searched."""
-        return replace(super().planner(), budget_on=self.budget_on)
+        return replace(super().planner(), budget_on=self.budget_on, least_pool=self.least_pool)
 
     def policy(self, setting: Setting, plan: Plan) -> Policy:
         """Lay out a plan, and the variants."""

@@ -23,7 +23,10 @@ from mdisim.policies.scores import Floats, Ints
 
 POOLS = ("easy", "moderate", "hard")
 BOUND = 0.95  # of the upper confidence bound that a report states
-Route = Callable[[float, float], Ints]
+SIZE, FINER = 15, 7  # ranks of each of the three kinds at first; ranks of a finer grid
+ROUNDS, BEST = 4, 30  # how often grids get finer, and around how many pairs
+Route = Callable[[float, list[float]], Ints]
+Pair = tuple[int, int]
 
 
 class Evidence(NamedTuple):
@@ -43,7 +46,7 @@ class Evidence(NamedTuple):
 
 
 class Consequences(NamedTuple):
-    """For each sample and each tier that it may be given to, [n, 3]: who answers, at what cost, what is lost.
+    """For each sample, and each tier that it may be given to, [n, 3] or [n]: who answers, the cost, what is lost.
 
     `lost` is 1 where the cloud alone would have been right and this answer is wrong, -1 the other way round.
     """
@@ -142,35 +145,32 @@ def consequences(known: Evidence, alpha: float, beta: float, *, guarded: bool = 
     Guarded, an answer whose confidence is below the threshold is not given: the sample goes up one tier with its
     input and is paid there again.
     """
-    n = len(known.right)
-    tier = np.tile(np.array([MOBILE, EDGE, CLOUD]), (n, 1))
-    cost = np.tile(known.cost, (n, 1))
-    if guarded:
-        at_edge = known.confidence[:, EDGE] < beta
-        from_mobile = known.confidence[:, MOBILE] < alpha
-        tier[at_edge, EDGE] = CLOUD
-        cost[at_edge, EDGE] += known.climb[1]
-        tier[from_mobile, MOBILE] = tier[from_mobile, EDGE]
-        cost[from_mobile, MOBILE] += known.climb[0]
-        cost[from_mobile & at_edge, MOBILE] += known.climb[1]
-    right = np.take_along_axis(known.right, tier, axis=1)
-    lost = known.right[:, CLOUD:].astype(np.float64) - right
-    return Consequences(tier, cost, lost, np.take_along_axis(known.confidence, tier, axis=1))
+    limits = (alpha, beta) if guarded else (-inf, -inf)
+    each = [given(known, np.full(len(known.right), tier), *limits) for tier in (MOBILE, EDGE, CLOUD)]
+    return Consequences._make(np.stack(one, axis=1) for one in zip(*each, strict=True))
 
 
-def worth(aim: Aim, known: Evidence, all_of: Consequences, assigned: Ints) -> float:
-    """What an assignment [n] is worth to the aim."""
+def given(known: Evidence, assigned: Ints, alpha: float, beta: float) -> Consequences:
+    """What becomes of samples that are given to these tiers [n], and go up where an exit is not so sure, [n]."""
+    here = np.arange(len(assigned))
+    to_edge = (assigned == MOBILE) & (known.confidence[:, MOBILE] < alpha)
+    tier = np.where(to_edge, EDGE, assigned)
+    to_cloud = (tier == EDGE) & (known.confidence[:, EDGE] < beta)
+    tier = np.where(to_cloud, CLOUD, tier)
+    cost = known.cost[assigned] + known.climb[0] * to_edge + known.climb[1] * to_cloud
+    lost: Floats = known.right[:, CLOUD] - known.right[here, tier].astype(np.float64)
+    return Consequences(tier, cost, lost, known.confidence[here, tier])
+
+
+def _picked(all_of: Consequences, assigned: Ints) -> Consequences:
+    """What becomes of samples that are given to these tiers, [n]: what `given` says, if all is known already."""
     at = np.arange(len(assigned)) * len(TIERS) + assigned
-    cost, lost, sure = (matrix.take(at) for matrix in (all_of.cost, all_of.lost, all_of.confidence))
-    return aim.worth(cost, lost, sure, known.group, float(known.cost[CLOUD]))
+    return Consequences._make(one.take(at) for one in all_of)
 
 
-def quantiles(confidence: Floats, size: int, low: float = -inf, high: float = inf) -> Floats:
-    """At most `size` distinct confidences between two, in even steps of their ranks, falling."""
-    values = np.unique(confidence[(confidence >= low) & (confidence <= high)])
-    if len(values) <= size:
-        return values[::-1]
-    return values[np.unique(np.linspace(0, len(values) - 1, size).round().astype(np.int64))][::-1]
+def worth(aim: Aim, known: Evidence, told: Consequences) -> float:
+    """What the answers to n samples, [n], are worth to the aim."""
+    return aim.worth(told.cost, told.lost, told.confidence, known.group, float(known.cost[CLOUD]))
 
 
 def search(
@@ -181,43 +181,49 @@ def search(
     alpha: float | None = None,
     beta: float | None = None,
     guarded: bool = False,
-    size: int = 20,
 ) -> tuple[float, float]:
-    """The thresholds that pay best when samples are given to the tiers by `route(alpha, beta)`, [n].
+    """The thresholds that pay best when samples are given to the tiers by `route(alpha, betas)`, [b, n].
 
-    Over a grid of distinct confidences and infinity, which no sample reaches, and then once more between the
-    neighbours of the best; the grid is all there is where no exit has more than `size` distinct values. A
-    threshold that is given stays. If nothing keeps the budget both are infinite: all to the cloud.
+    For routes that make something of the pools, which no prefix sum can follow: a grid over the ranks of distinct
+    confidences, closest at both ends, where pools are small, and then finer ones around the best, several times.
+    A threshold that is given stays. If nothing keeps the budget both are infinite: all to the cloud.
     """
     pure = consequences(known, inf, inf)
-    best, chosen = -inf, (inf if alpha is None else alpha, inf if beta is None else beta)
-    fixed = (alpha, beta)
-    axes = [_axis(known.confidence[:, tier], fixed[tier], size) for tier in (MOBILE, EDGE)]
-    for _ in range(2):
-        for a in axes[MOBILE]:
-            for b in axes[EDGE]:
-                all_of = consequences(known, a, b, guarded=True) if guarded else pure
-                value = worth(aim, known, all_of, route(a, b))
-                if value > best:
-                    best, chosen = value, (float(a), float(b))
-        axes = [
-            _closer(known.confidence[:, tier], axes[tier], chosen[tier], fixed[tier], size)
-            for tier in (MOBILE, EDGE)
-        ]
-    return chosen
+    values = [
+        np.append(inf, np.unique(known.confidence[:, tier])[::-1]) if stated is None else np.array([stated])
+        for tier, stated in ((MOBILE, alpha), (EDGE, beta))
+    ]
+    tried: dict[Pair, float] = {}
+    grids: list[tuple[Ints, Ints]] = [(ranks(len(values[0])), ranks(len(values[1])))]
+    for _ in range(1 + ROUNDS):
+        around: dict[Pair, tuple[Ints, Ints]] = {}
+        for rows, columns in grids:
+            for x, i in enumerate(rows.tolist()):
+                new = [j for j in columns.tolist() if (i, j) not in tried]
+                a, betas = float(values[0][i]), [float(values[1][j]) for j in new]
+                for j, b, assigned in zip(new, betas, route(a, betas) if new else (), strict=True):
+                    told = given(known, assigned, a, b) if guarded else _picked(pure, assigned)
+                    tried[i, j] = worth(aim, known, told)
+                around |= {(i, j): (_closer(rows, x), _closer(columns, y)) for y, j in enumerate(columns.tolist())}
+        best = {tried[at]: grid for at, grid in around.items()}  # of equals one: they may be one wide plain
+        grids = [best[value] for value in sorted(best, reverse=True)[:BEST]]
+    i, j = max(tried, key=lambda at: tried[at])
+    if tried[i, j] == -inf:
+        return (inf if alpha is None else alpha), (inf if beta is None else beta)
+    return float(values[0][i]), float(values[1][j])
 
 
-def _axis(confidence: Floats, fixed: float | None, size: int) -> Floats:
-    return np.append(inf, quantiles(confidence, size)) if fixed is None else np.array([fixed])
+def ranks(m: int) -> Ints:
+    """Some of the ranks from 0 to m - 1: in even steps, and in growing ones from either end."""
+    growing = np.geomspace(1, m, SIZE) - 1
+    some = np.concatenate([growing, m - 1 - growing, np.linspace(0, m - 1, SIZE)])
+    return np.unique(some.round().astype(np.int64))
 
 
-def _closer(confidence: Floats, axis: Floats, chosen: float, fixed: float | None, size: int) -> Floats:
-    """The confidences between the chosen one's neighbours."""
-    if fixed is not None:
-        return axis
-    at = int(np.flatnonzero(axis == chosen)[0]) if chosen in axis else 0
-    near = quantiles(confidence, size, axis[min(at + 1, len(axis) - 1)], axis[max(at - 1, 0)])
-    return np.append(near, inf) if chosen == inf else near
+def _closer(axis: Ints, at: int) -> Ints:
+    """A finer axis between the neighbours of a rank."""
+    low, high = axis[max(at - 1, 0)], axis[min(at + 1, len(axis) - 1)]
+    return np.unique(np.linspace(low, high, FINER).round().astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,11 +13,12 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import permutations
-from typing import Any, Protocol
+from itertools import combinations
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from mdisim.planners.tiers.exact import Moves
 from mdisim.planners.tiers.prefixes import TierError
 from mdisim.policies.scores import Floats, Ints, Outputs
 
@@ -26,7 +27,7 @@ PER_POOL = 8  # centroids
 HIDDEN = 32  # neurons
 PASSES = 15
 FOLDS = 4
-PRICES = 100  # for each pair of tiers
+TELLS = 1e-12  # two prices so close, as a share, cannot be told apart
 
 
 class Router(Protocol):
@@ -74,6 +75,16 @@ def class_means(features: Floats, pool: Ints) -> Centroids:
     """One centroid a pool: its mean. An empty pool has none."""
     there = np.unique(pool)
     return Centroids(np.array([features[pool == p].mean(axis=0) for p in there]), there)
+
+
+def populous(pool: Ints, least: int) -> Ints:
+    """The numbers of the samples whose pool has `least` samples or more; of all samples where none has.
+
+    A mean of fewer says more of them than of their pool.
+    """
+    counts = np.bincount(pool, minlength=3)
+    there = counts[pool] >= least
+    return np.flatnonzero(there | (not there.any()))
 
 
 def several_means(features: Floats, pool: Ints) -> Centroids:
@@ -150,29 +161,47 @@ class Priced:
         return priced(self.router.losses(features), self.cost, self.price)
 
 
-def priced(losses: Floats, cost: Floats, price: float | None) -> Floats:
+def priced(losses: Floats, cost: Floats, price: float | Floats | None) -> Floats:
     """Losses [n, 3] plus costs [3] at a price; at None all but the cloud is out of the question."""
     if price is None:
         return np.where(np.arange(3) == 2, 0.0, np.full(losses.shape, np.inf))
     return np.asarray(losses + price * cost)
 
 
-def prices(losses: Floats, cost: Floats) -> Floats:
-    """The prices at which samples change from one tier to a cheaper one: some of them, evenly by rank, and 0."""
-    turns = [np.zeros(1)]
-    for cheap, dear in permutations(range(3), 2):
-        if cost[cheap] < cost[dear]:
-            with np.errstate(invalid="ignore"):  # of pools that are empty
-                turns.append((losses[:, cheap] - losses[:, dear]) / (cost[dear] - cost[cheap]))
-    return np.unique(np.concatenate([some(one[np.isfinite(one)]) for one in turns]))
+class Turns(NamedTuple):
+    """How samples turn to dearer tiers as the price of cost falls.
 
+    `prices` [v] fall, one between any two at which samples turn; `moved` [v] of the moves are made at each, from
+    the `start` [n] at the highest.
+    """
 
-def some(values: Floats) -> Floats:
-    """At most so many distinct values, evenly by rank."""
-    distinct = np.unique(values)
-    if len(distinct) <= PRICES:
-        return distinct
-    return np.asarray(distinct[np.linspace(0, len(distinct) - 1, PRICES).round().astype(np.int64)])
+    prices: Floats
+    moved: Ints
+    start: Ints
+    moves: Moves
+
+    @classmethod
+    def of(cls, losses: Floats, cost: Floats) -> Turns:
+        """Of n samples with these losses, [n, 3], and tiers with these costs, [3]."""
+        turns = np.zeros((len(losses), 3))  # the prices at which two tiers are equal; 0 where they never are
+        for column, (a, b) in zip(turns.T, combinations(range(3), 2), strict=True):
+            with np.errstate(invalid="ignore", divide="ignore"):  # of pools that are empty, and equal costs
+                equal = (losses[:, a] - losses[:, b]) / (cost[b] - cost[a])
+            column[:] = np.where(np.isfinite(equal), equal, 0.0)
+        turns = -np.sort(-turns, axis=1)
+        between = [turns[:, 0] + 1.0, *((turns[:, j] + turns[:, j + 1]) / 2 for j in (0, 1)), turns[:, 2] - 1.0]
+        tiers = np.column_stack([nearest(priced(losses, cost, price[:, None])) for price in between])
+        sample, turn = np.nonzero(tiers[:, 1:] != tiers[:, :-1])
+        value = turns[sample, turn]
+        order = np.argsort(-value, kind="stable")
+        moves = Moves._make(one[order] for one in (value, sample, tiers[sample, turn], tiers[sample, turn + 1]))
+        edges = np.unique(value)[::-1]
+        if not len(edges):
+            return cls(np.zeros(1), np.zeros(1, dtype=np.int64), tiers[:, 0], moves)
+        prices = np.concatenate([edges[:1] + 1.0, (edges[:-1] + edges[1:]) / 2, edges[-1:] - 1.0])
+        wide = np.append(True, np.append(edges[:-1] - edges[1:] > TELLS * (1.0 + np.abs(edges[1:])), True))
+        moved = np.searchsorted(-moves.value, -prices, side="right")
+        return cls(prices[wide], moved[wide], tiers[:, 0], moves)
 
 
 def standard(features: Floats) -> Scaling:
@@ -222,22 +251,25 @@ def nearest(losses: Floats) -> Ints:
     return np.asarray(losses.argmin(axis=1))
 
 
-def quick_centroids(features: Floats) -> Callable[[Ints], Ints]:
-    """What the class means' router gives each sample to, from its pools [n]: for many pools of the same samples.
+def quick_centroids(features: Floats, least: int) -> Callable[[Ints], Ints]:
+    """What the class means' router gives each sample to, [b, n], from its pools [b, n]: for many pools at once.
 
     |z - mu|^2 = |z|^2 - 2 z.mu + |mu|^2, and the first is the same for each pool. In single precision, as a search
-    asks a thousand times; what is laid out in the end is not.
+    asks thousands of times; what is laid out in the end is not. Pools of fewer than `least` samples are left out,
+    as by `populous`.
     """
     rows = (features - features.mean(axis=0)).astype(np.float32)
     columns = np.ascontiguousarray(rows.T)
 
-    def assigned(pool: Ints) -> Ints:
-        members = np.array([pool == p for p in range(3)], dtype=np.float32)
+    def assigned(pools: Ints) -> Ints:
+        members = np.concatenate([pools == p for p in range(3)]).astype(np.float32)  # first all the easy, [3 b, n]
         counts = members.sum(axis=1)
         means = (members @ rows) / np.maximum(counts, np.float32(1.0))[:, None]
-        halves = np.where(counts > 0, 0.5 * (means**2).sum(axis=1), np.float32(np.inf))
-        mobile, edge, cloud = halves[:, None] - means @ columns
-        first = np.where(edge < mobile, 1, 0)
+        enough = counts.reshape(3, -1) >= least
+        there = (enough | ~enough.any(axis=0)).ravel() & (counts > 0)
+        halves = np.where(there, 0.5 * (means**2).sum(axis=1), np.float32(np.inf))
+        mobile, edge, cloud = (halves[:, None] - means @ columns).reshape(3, *pools.shape)
+        first = (edge < mobile).astype(np.int64)
         return np.where(cloud < np.minimum(mobile, edge), 2, first)
 
     return assigned

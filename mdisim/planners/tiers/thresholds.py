@@ -1,44 +1,45 @@
-"""Thresholds for cascades: of all that are tried, the cheapest whose drop of accuracy keeps within a budget.
+"""Thresholds for cascades and pools: of all there are, the cheapest whose drop of accuracy keeps within a budget.
 
 Pure functions of a calibration half. A drop is in accuracy, paired with the last exit's answer to the same sample,
-and with a `confidence` its upper bound must keep the budget, as in `pools`. The search is ours: the papers'
-own are not known.
+and with a confidence its upper bound must keep the budget, as in `pools.Aim`. Every score that a sample reaches is
+tried, and never leaving early: see `exact`. The search is ours: the papers' own are not known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mdisim.planners.tiers.pools import budgeted
+from mdisim.planners.tiers.exact import Moves, Options, Walk, crossed, falls, walked
+from mdisim.planners.tiers.pools import Aim
 from mdisim.policies.scores import Floats, Ints
 
 Bools = NDArray[np.bool_]
-ROUNDING = 1e-12  # what means of shares may be off by
+Tried = Sequence[float] | None  # the values that are tried, rising; all there are if None
 
 
 class Shown(NamedTuple):
     """What n samples show: `scores` and whether each exit is `right`, [n, K]; `cost` [K] of stopping at each.
 
-    `group` [n] is the same number, from 0, for samples that belong together.
+    `group` [n] is the same number, from 0, for samples that belong together. `confidence` [n, K] is what an aim at
+    the largest confidence counts: the scores if left out.
     """
 
     scores: Floats
     right: Bools
     cost: Floats
     group: Ints
+    confidence: Floats | None = None
 
-    def lost(self, stop: Ints) -> Floats:
-        """Accuracy lost against the last exit by samples that stop there, [n]."""
-        return self.right[:, -1].astype(float) - self.right[np.arange(len(stop)), stop]
-
-    def measures(self, stop: Ints) -> Floats:
-        """Of samples that stop there, [n]: accuracy lost, and cost, [n, 2]."""
-        return np.column_stack([self.lost(stop), self.cost[stop]])
+    def options(self) -> Options:
+        """Stopping at each exit."""
+        lost = self.right[:, -1:].astype(np.float64) - self.right
+        sure = self.scores if self.confidence is None else self.confidence
+        return Options(np.broadcast_to(self.cost, lost.shape), lost, sure, self.group)
 
 
 class Planned(NamedTuple):
@@ -49,85 +50,53 @@ class Planned(NamedTuple):
     cost: float
 
 
-@dataclass(frozen=True)
-class Budget:
-    """How much accuracy may be lost, as a share; with a `confidence`, by the drop's one-sided upper bound.
-
-    The bound is that of `pools.Aim`: normal, groups counted as wholes, and with a least variance, so that a few
-    samples without any difference prove nothing.
-    """
-
-    drop: float = 0.003
-    confidence: float | None = None
-
-    def kept(self, lost: Floats, group: Ints) -> bool:
-        """Whether what each sample loses, [n], keeps the budget."""
-        return budgeted(lost, group, self.drop, self.confidence) <= self.drop + ROUNDING
-
-
-def leaves(scores: Floats, exits: Sequence[int], threshold: float) -> tuple[Bools, Ints]:
-    """Whether each sample leaves at one of these exits, [n], and the first at which it does, [n]."""
-    sure = scores[:, list(exits)] >= threshold
-    return np.asarray(sure.any(axis=1)), np.asarray(exits, dtype=np.int64)[sure.argmax(axis=1)]
-
-
 def stops(shown: Shown, exits: Sequence[Sequence[int]], thresholds: Sequence[float]) -> Ints:
     """Where each sample stops, [n]: a threshold for each sequence of exits; at the last exit if at none."""
     stop = np.full(len(shown.right), len(shown.cost) - 1)
     for some, threshold in reversed(list(zip(exits, thresholds, strict=True))):
-        sure, at = leaves(shown.scores, some, threshold)
-        stop = np.where(sure, at, stop)
+        sure = shown.scores[:, list(some)] >= threshold
+        stop = np.where(sure.any(axis=1), np.asarray(some, dtype=np.int64)[sure.argmax(axis=1)], stop)
     return stop
 
 
 def best_pair(
-    shown: Shown,
-    exits: tuple[Sequence[int], Sequence[int]],
-    tried: tuple[Sequence[float], Sequence[float]],
-    budget: Budget,
+    shown: Shown, exits: tuple[Sequence[int], Sequence[int]], aim: Aim, tried: tuple[Tried, Tried] = (None, None)
 ) -> Planned:
     """One threshold for `exits[0]`, one for `exits[1]`; what leaves at none of them stops at the last exit.
 
-    Every pair of the `tried` values, which rise, is looked at. If none keeps the budget it is the last of each.
+    If nothing keeps the budget it is the last value of each, infinity where all are tried.
     """
-    first, later = [], []
-    for threshold in tried[0]:
-        sure, at = leaves(shown.scores, exits[0], threshold)
-        first.append(shown.measures(at)[sure].sum(axis=0))
-    reached = np.searchsorted(tried[0], shown.scores[:, list(exits[0])].max(axis=1), side="right")
-    for threshold in tried[1]:
-        measures = shown.measures(stops(shown, exits[1:], (threshold,))).T
-        stayed = [np.bincount(reached, one, minlength=len(tried[0]) + 1) for one in measures]
-        later.append(np.cumsum(stayed, axis=1)[:, :-1])  # who stays under a threshold reached none so high
-    means = (np.transpose(first)[:, :, None] + np.transpose(later, (1, 2, 0))) / len(shown.right)
-    return _cheapest(shown, exits, tried, means, budget)
+    last = len(shown.cost) - 1
+    moves = [falls(shown.scores, some, last) for some in exits]
+    values = [_values(one, given) for one, given in zip(moves, tried, strict=True)]
+    first, then = (_moved(one, value) for one, value in zip(moves, values, strict=True))
+    found = crossed(moves[0], first, Walk(shown.options(), moves[1], then, aim)).at or (0, 0)
+    return _planned(shown, exits, [float(value[i]) for value, i in zip(values, found, strict=True)])
 
 
-def best_one(shown: Shown, tried: Sequence[float], budget: Budget) -> Planned:
+def best_one(shown: Shown, aim: Aim, tried: Tried = None) -> Planned:
     """The same with one threshold for all exits but the last."""
-    exits = (range(len(shown.cost) - 1),)
-    means = [shown.measures(stops(shown, exits, (threshold,))).mean(axis=0) for threshold in tried]
-    return _cheapest(shown, exits, (tried,), np.transpose(means), budget)
+    last = len(shown.cost) - 1
+    moves = falls(shown.scores, range(last), last)
+    values = _values(moves, tried)
+    walk = Walk(shown.options(), moves, _moved(moves, values), aim)
+    (found,) = walked(walk, np.full(len(shown.right), last)).at or (0,)
+    return _planned(shown, (range(last),), (float(values[found]),))
 
 
-def _cheapest(
-    shown: Shown,
-    exits: Sequence[Sequence[int]],
-    tried: Sequence[Sequence[float]],
-    means: Floats,
-    budget: Budget,
-) -> Planned:
-    """Of the cheapest that keep the budget, the one that loses least; the last if none does.
+def _values(moves: Moves, tried: Tried) -> Floats:
+    """The values that are tried, falling."""
+    if tried is None:
+        return np.append(inf, np.unique(moves.value)[::-1])
+    return np.array(tried, dtype=np.float64)[::-1]
 
-    `means` [2, ...] are the drop and the cost of all that is tried. A bound, which takes longer, is asked of one
-    after the other, the cheapest first.
-    """
-    lost, cost = means.reshape(2, -1)
-    best = Planned(tuple(values[-1] for values in tried), float(lost[-1]), float(cost[-1]))
-    for i in np.lexsort((lost, cost.round(9))):
-        if lost[i] <= budget.drop + ROUNDING:
-            at = np.unravel_index(i, means.shape[1:])
-            thresholds = tuple(float(values[int(j)]) for values, j in zip(tried, at, strict=True))
-            if budget.confidence is None or budget.kept(shown.lost(stops(shown, exits, thresholds)), shown.group):
-                return Planned(thresholds, float(lost[i]), float(cost[i]))
-    return best
+
+def _moved(moves: Moves, values: Floats) -> Ints:
+    """How many moves are made at each value."""
+    return np.asarray(np.searchsorted(-moves.value, -values, side="right"))
+
+
+def _planned(shown: Shown, exits: Sequence[Sequence[int]], thresholds: Sequence[float]) -> Planned:
+    stop = stops(shown, exits, thresholds)
+    lost = float((shown.right[:, -1].astype(np.float64) - shown.right[np.arange(len(stop)), stop]).mean())
+    return Planned(tuple(thresholds), lost, float(shown.cost[stop].mean()))
