@@ -17,7 +17,7 @@ from mdisim import bounds, engine, metrics, policies
 from mdisim.engine import RuleError
 from mdisim.experiments import cases
 from mdisim.experiments.compare import Auto, Comparison, compare
-from mdisim.experiments.executors import Engine
+from mdisim.experiments.executors import Engine, Serial
 from mdisim.experiments.prepare import ExperimentError
 from mdisim.experiments.simulate import simulate
 from mdisim.experiments.steadiness import BINS, doubts, in_system, settled_s
@@ -228,6 +228,21 @@ def test_a_run_that_outlasts_no_process_ends_the_comparison(monkeypatch):
         compare(WORLD, [HERE], seeds=range(2), jobs=2)
 
 
+@pytest.mark.parametrize(("jobs", "processes"), [(None, 3), (2, 2)])
+def test_no_number_of_jobs_is_all_cores(monkeypatch, jobs, processes):
+    asked = []
+    monkeypatch.setattr(cases, "cores", lambda: 3)
+    monkeypatch.setattr(
+        cases, "engine", lambda where: asked.append(where.jobs) or nullcontext(Engine(lambda _: Serial(), ahead=1))
+    )
+    compare(WORLD, [HERE, THERE], seeds=range(2), jobs=jobs)
+    assert asked == [processes]
+
+
+def test_a_number_of_seeds_is_so_many_from_zero():
+    assert compare(WORLD, [HERE], seeds=2).seeds == compare(WORLD, [HERE], seeds=range(2)).seeds == (0, 1)
+
+
 def test_policies_of_a_scenario_and_their_labels(tmp_path):
     scenario = Scenario.load(scenario_file(tmp_path))
     assert list(compare(scenario, seeds=[1]).policies) == ["local", "strict"]
@@ -253,8 +268,9 @@ def test_a_name_means_what_the_scenario_states_under_it(tmp_path):
         ({"policies": [HERE, THERE, HERE]}, "two policies are called 'here'; give labels"),
         ({"seeds": []}, r"seeds are \[\]"),
         ({"seeds": [1, 1]}, "different whole numbers"),
+        ({"seeds": 0}, r"seeds are \[\]"),
+        ({"seeds": 1.5}, "seeds is 1.5"),
         ({"jobs": 0}, "jobs is 0"),
-        ({"jobs": None}, "jobs is None; a whole number, 1 or more, would do"),
         ({"jobs": "2"}, "jobs is '2'; a whole number"),
     ],
 )

@@ -7,6 +7,7 @@ from worlds import scenario_file
 
 from mdisim import cli
 from mdisim.cli import output
+from mdisim.experiments import cases
 from mdisim.experiments.compare import Comparison
 
 
@@ -15,6 +16,7 @@ def scene(tmp_path, monkeypatch):
     """A folder with a scenario in it, which is the working directory."""
     scenario_file(tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cases, "cores", lambda: 1)  # where --jobs is left out: processes take long to start
     return tmp_path
 
 

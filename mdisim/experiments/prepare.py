@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -113,6 +113,15 @@ class Ground:
         duration_s = self.world.window.duration_s
         done = run(self.world, policy, seed, lambda time_s: progress(min(time_s / duration_s, 1.0)), record)
         return replace(done, origin=self.origin, parameters=parameters(policy))
+
+
+def counted(seeds: int | Iterable[int]) -> Sequence[int]:
+    """The seeds: so many from 0, or those that are listed."""
+    if isinstance(seeds, int | np.integer):
+        return range(seeds)
+    if not isinstance(seeds, Iterable):
+        raise ExperimentError(f"seeds is {seeds!r}; give a whole number, or a list such as [0, 1, 2]")
+    return tuple(seeds)
 
 
 def check_seeds(seeds: Sequence[int]) -> Sequence[int]:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from mdisim.report.direct import SIZE, Canvas, name_ends
-from mdisim.report.given import rows_of
+from mdisim.report.given import check_paths, rows_of
 from mdisim.report.labels import ASPECT
 from mdisim.report.measures import dress, estimates, less_is_better, value_in_words
 from mdisim.report.style import INK, PALE, axes, line_of, look, mark_of, page
@@ -67,6 +67,7 @@ def frontier(
     each mark to the x that its own runs could have had at most (`throughput_bound_per_s` of throughput). Returns
     the axes. Raises a FigureError where rows or columns lack, or where a seed comes twice in a mark.
     """
+    check_paths(given, *([] if point is None else [point]))
     frame = rows_of(given)
     by = ["policy"] if point is None else ["policy", point]
     at = {side: estimates(frame, by, measure) for side, measure in (("x", x), ("y", y))}
@@ -199,9 +200,10 @@ def swept(
     Of a sweep the runs that are done count; a table will do that has a row a run and the columns seed, `x` (the
     parameter's path), `y` and `hue`, each value of which has a line of its own. Values that are no numbers stand
     side by side in the order in which they come. Up to eight lines have their names beside them, more a legend.
-    Returns the axes. Raises a FigureError where rows or columns lack, or where a seed comes twice at a point of
-    a line.
+    Returns the axes. Raises a FigureError where rows or columns lack, where a sweep does not move `x` or `hue`, or
+    where a seed comes twice at a point of a line.
     """
+    check_paths(given, x, hue)
     rows = rows_of(given)
     if not isinstance(given, pd.DataFrame) and x in given.paths:
         rows, x = rows.rename(columns={x: given.head(x)}), given.head(x)

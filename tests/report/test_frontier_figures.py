@@ -227,6 +227,16 @@ def test_of_a_sweep_the_runs_that_are_done_count():
     assert marks(frontier(sweep, point="policy.exit_threshold"))["a"][:, 0].tolist() == [0.5, 1.5, 2.5]
 
 
+@pytest.mark.parametrize(("draw", "named"), [
+    (lambda s: swept(s, "latency_p95_s"), "latency_p95_s"),
+    (lambda s: swept(s, "policy.exit_threshold", hue="seed"), "seed"),
+    (lambda s: frontier(s, point="accuracy"), "accuracy"),
+])  # fmt: skip
+def test_what_a_sweep_does_not_move_is_no_axis_of_points(draw, named):
+    with pytest.raises(FigureError, match=rf"does not move '{named}'; it moves policy.exit_threshold"):
+        draw(Sweep(points(("a",)).assign(status="done"), {"policy.exit_threshold": ""}))
+
+
 def test_other_columns_may_tell_lines_apart():
     assert list(marks(swept(points(("a",)).assign(n=2), "policy.exit_threshold", hue="n"))) == ["n 2"]
     with pytest.raises(FigureError, match="two runs or more of n 2"):
