@@ -138,7 +138,7 @@ def test_check_tells_the_bounds(scene, capsys):
         "# any policy", "# offered",
     ]  # fmt: skip
     assert "answers/s (limited by phone, " in lines[1]
-    assert lines[-1] == "# offered: 40 /s"
+    assert lines[-1] == "# offered: 40.0/s"
     (facts,) = json.loads(told(capsys, "check", "two.yaml", "--json")[1])
     by_name = {bound["policy"]: bound for bound in facts["bounds"]}
     assert by_name["any policy"]["throughput_bound_per_s"] >= by_name["strict"]["throughput_bound_per_s"] > 0.0

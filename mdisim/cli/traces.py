@@ -9,7 +9,7 @@ import click
 
 from mdisim.cli.options import check_plot, free, json_option, plots, together
 from mdisim.cli.output import as_json, say, show, table
-from mdisim.cli.shown import quantity
+from mdisim.experiments.written import quantity
 
 if TYPE_CHECKING:
     from mdisim.traces import Trace

@@ -13,10 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from mdisim.experiments.written import quantity
 from mdisim.report.direct import SIZE, Canvas, name_ends
 from mdisim.report.given import check_paths, rows_of
 from mdisim.report.labels import ASPECT
-from mdisim.report.measures import dress, estimates, less_is_better, value_in_words
+from mdisim.report.measures import dress, estimates, less_is_better
 from mdisim.report.style import INK, PALE, axes, line_of, look, mark_of, page
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _bounds(ax: Axes, x: str, y: str, bounds: Mapping[str, float]) -> list[Bound
     """Draw the bounds of the axes' measures."""
     known = {measure: bounds.get(BOUNDS.get(measure, measure), bounds.get(measure, nan)) for measure in (x, y)}
     told = [
-        Bound(f"bound: {value_in_words(measure, known[measure])}", known[measure], measure == x)
+        Bound(f"bound: {quantity(measure, known[measure])}", known[measure], measure == x)
         for measure in known
         if isfinite(known[measure])
     ]

@@ -502,6 +502,19 @@ def test_the_command_sweeps_and_goes_on(path, tmp_path, capsys, monkeypatch):
     assert (facts["kind"], facts["paths"]) == ("sweep", {"policy.exit_threshold": ""})
 
 
+def test_the_end_of_a_long_sweep_fits_a_screen(path, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("LINES", "24")
+    rates = ",".join(f"{n} Mbps" for n in range(5, 45))
+    arguments = ["sweep", str(path), "--grid", f"network.link.rate={rates}", "--seeds", "1", "--jobs", "1"]
+    assert (
+        cli.main([*arguments, "--set", "run.duration=1 s", "--set", "run.warmup=0 s", "--out", str(tmp_path)]) == 0
+    )
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) <= 24
+    assert "network.link.rate (Mbps)" in out
+    assert " of 40 rows; for all: mdisim report" in " ".join(out.split())
+
+
 def test_a_shard_without_runs_is_no_fault(path, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(path.parent)
     code, out, err = told(

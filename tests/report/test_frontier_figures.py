@@ -102,7 +102,7 @@ def test_a_point_is_a_corner_just_if_none_is_better(points, less_x, less_y):
 def test_bounds_of_the_two_measures_are_lines_with_their_values():
     ax = frontier(THREE, bounds={"throughput_bound_per_s": 40.0, Y: 0.95, "latency_p95_s": 1.0})
     assert lines(ax, "_bound") == [[[40.0, 0.0], [40.0, 1.0]], [[0.0, 0.95], [1.0, 0.95]]]
-    assert names(ax)[:2] == ["bound: 40/s", "bound: 95 %"]
+    assert names(ax)[:2] == ["bound: 40.0/s", "bound: 95.0 %"]
     assert ax.get_xlim()[1] > 40.0
 
 

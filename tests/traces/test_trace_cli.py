@@ -32,12 +32,12 @@ def test_a_trace_is_converted_and_what_is_left_out_is_said(folder, capsys):
     code, out, _ = told(capsys, "convert", "some.csv", "out.txt", "--to", "pensieve")
     assert code == 0
     assert out.splitlines() == [
-        "some.csv: 2 knots, 4 s, mean 2 Mbit/s; written to out.txt (pensieve)",
+        "some.csv: 2 knots, 4.00 s, mean 2.00 Mbit/s; written to out.txt (pensieve)",
         "left out, as pensieve has no place for it: latency_s, that it ends in hold",
     ]
     assert (folder / "out.txt").read_text() == "0.0\t8.0\n1.0\t8.0\n4.0\t0.0\n"
     code, out, _ = told(capsys, "convert", "out.txt", "back.csv")
-    assert out.splitlines() == ["out.txt: 2 knots, 4 s, mean 2 Mbit/s; written to back.csv (mdisim)"]
+    assert out.splitlines() == ["out.txt: 2 knots, 4.00 s, mean 2.00 Mbit/s; written to back.csv (mdisim)"]
     assert read("back.csv") == Trace([0, 1], [8e6, 0], 4)
     _, out, _ = told(capsys, "convert", "back.csv", "again.csv")  # whose notes say where it was read from once
     assert out.startswith("back.csv: 2 knots")
@@ -90,7 +90,7 @@ def test_statistics_as_a_table_and_as_json(folder, capsys):
     head, _, row = [line.split("  ") for line in out.splitlines() if line.strip()]
     cells = {key.strip() for key in head if key.strip()}
     assert cells == {"trace", "duration", "mean", "p5", "p50", "p95", "cv", "outage", "autocorrelation", "knots"}
-    assert {"2 Mbit/s", "75.0 %", "1.73"} <= {cell.strip() for cell in row}
+    assert {"2.00 Mbit/s", "75.0 %", "1.73"} <= {cell.strip() for cell in row}
     code, out, _ = told(capsys, "stats", "--json", "some.csv", "some.csv")
     (found,) = json.loads(out)
     assert found["trace"] == "some.csv"
