@@ -25,7 +25,7 @@ from mdisim.cli.output import as_json, progress_bar, say
 from mdisim.cli.seeds import seeded, seeds_asked
 from mdisim.cli.shown import ANY, bounds_in_words
 from mdisim.errors import InputError
-from mdisim.experiments.written import VERDICT
+from mdisim.experiments.written import VERDICT, quantity
 
 if TYPE_CHECKING:
     from mdisim.experiments.comparison import Warmup
@@ -67,7 +67,14 @@ def check(
         as_json([{key: facts[key] for key in facts if key not in ("resolved", "world")} for facts in found])
     else:
         texts = [
-            "\n# ".join((f"# {facts['file']}: all is well", *_warned(facts), *bounds_in_words(facts["bounds"])))
+            "\n# ".join(
+                (
+                    f"# {facts['file']}: all is well",
+                    *_warned(facts),
+                    *_traces(facts),
+                    *bounds_in_words(facts["bounds"]),
+                )
+            )
             + f"\n{facts['resolved']}"
             for facts in found
         ]
@@ -94,6 +101,10 @@ def _check(path: str, overrides: tuple[str, ...], allow_code: bool) -> dict[str,
         "policies": list(dict.fromkeys([own.name, *others])),
         "duration_s": ground.world.window.duration_s,
         "warnings": scenario.warnings,
+        "traces": [
+            {"trace": name, "read_as": given.read_as, "mean_bps": given.mean_bps()}
+            for name, given in scenario.traces.files.items()
+        ],
         "bounds": _bounds(ground, {own.name: own} | others),
         "resolved": ground.origin.resolved if ground.origin else "",
         "world": ground.world,
@@ -102,6 +113,13 @@ def _check(path: str, overrides: tuple[str, ...], allow_code: bool) -> dict[str,
 
 def _warned(facts: Mapping[str, Any]) -> list[str]:
     return [f"warning: {warning}" for warning in facts["warnings"]]
+
+
+def _traces(facts: Mapping[str, Any]) -> list[str]:
+    return [
+        f"trace {one['trace']}: read as {one['read_as']}, mean {quantity('mean_bps', one['mean_bps'])}"
+        for one in facts["traces"]
+    ]
 
 
 def _bounds(ground: Ground, policies: Mapping[str, Policy]) -> list[dict[str, Any]]:

@@ -115,8 +115,8 @@ class Scenario:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is stated in vain: arrivals in files that are not measured, events after the end."""
-        return checks.cautions(self.spec, self.folders)
+        """What is stated in vain (arrivals that are not measured, events after the end), and doubtful traces."""
+        return (*checks.cautions(self.spec, self.folders), *self.traces.doubts())
 
     def build(self) -> World:
         """Resolve everything into numbers."""
