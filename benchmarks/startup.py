@@ -2,10 +2,9 @@
 
     python benchmarks/startup.py [--rounds 9]
 
-Each is a process of its own, one after another in every round; a round before the first compiles the modules. The last
-line is a JSON object with the medians and their ratios to `import pandas` of the same round. The aims: 0.25 for
-
-`--help`, 0.6 for the first `mdisim.Scenario`, 2 for `check` of a scenario, 4 for one that plans tiers.
+Each is a process of its own, one after another in every round; a round before the first compiles the modules. The
+last line is a JSON object with the medians and their ratios to `import pandas` of the same round. The aims: 0.25
+for `--help`, 0.6 for the first `mdisim.Scenario`, 2 for `check` of a scenario, 4 for one that plans tiers.
 """
 
 from __future__ import annotations

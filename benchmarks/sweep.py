@@ -81,7 +81,8 @@ def plain(duration: str, seeds: int, folder: Path) -> None:
 
 def swept(duration: str, seeds: int, folder: Path) -> None:
     """The command, in a process of its own as the plain ones are."""
-    command = [sys.executable, "-m", "mdisim", "sweep", SCENARIO, "--jobs", "2", "--seeds", str(seeds)]
+    options = f"--policies mdi-exit --jobs 2 --seeds {seeds}".split()
+    command = [sys.executable, "-m", "mdisim", "sweep", SCENARIO, *options]
     command += ["--set", f"run.duration={duration}", "--set", "run.warmup=1 s", "--out", str(folder / "out")]
     command += ["--grid", f"policy.exit_threshold={','.join(map(str, POINTS))}"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -112,7 +113,12 @@ def swept_here(duration: str, points: list[float]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
         done = mdisim.sweep(
-            scenario(duration), grid={"policy.exit_threshold": points}, seeds=SEEDS, jobs=1, out=out
+            scenario(duration),
+            grid={"policy.exit_threshold": points},
+            policies=["mdi-exit"],
+            seeds=SEEDS,
+            jobs=1,
+            out=out,
         )
     assert (done.runs["status"] == "done").all()
 

@@ -11,6 +11,7 @@ import pytest
 from worlds import scenario_file
 
 from mdisim import cli
+from mdisim.experiments import cases
 from mdisim.planners import RECIPES
 from mdisim.policies import described
 from mdisim.profiles import device_kinds, load
@@ -26,6 +27,7 @@ def scene(tmp_path, monkeypatch):
     """A folder with a scenario in it, which is the working directory."""
     scenario_file(tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cases, "cores", lambda: 1)  # where --jobs is left out: processes take long to start
     return tmp_path
 
 

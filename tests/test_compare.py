@@ -17,12 +17,12 @@ from mdisim import bounds, engine, metrics, policies
 from mdisim.engine import RuleError
 from mdisim.experiments import cases
 from mdisim.experiments.compare import Auto, Comparison, compare
-from mdisim.experiments.executors import Engine
+from mdisim.experiments.executors import Engine, Serial
 from mdisim.experiments.prepare import ExperimentError
 from mdisim.experiments.simulate import simulate
 from mdisim.experiments.steadiness import BINS, doubts, in_system, settled_s
 from mdisim.experiments.sweep.crew import RunError
-from mdisim.experiments.written import cell
+from mdisim.experiments.written import cell, quantity, stated
 from mdisim.folders import ResultsError
 from mdisim.policies.policy import Policy
 from mdisim.policies.rules import KeepOrOffer
@@ -228,6 +228,21 @@ def test_a_run_that_outlasts_no_process_ends_the_comparison(monkeypatch):
         compare(WORLD, [HERE], seeds=range(2), jobs=2)
 
 
+@pytest.mark.parametrize(("jobs", "processes"), [(None, 3), (2, 2)])
+def test_no_number_of_jobs_is_all_cores(monkeypatch, jobs, processes):
+    asked = []
+    monkeypatch.setattr(cases, "cores", lambda: 3)
+    monkeypatch.setattr(
+        cases, "engine", lambda where: asked.append(where.jobs) or nullcontext(Engine(lambda _: Serial(), ahead=1))
+    )
+    compare(WORLD, [HERE, THERE], seeds=range(2), jobs=jobs)
+    assert asked == [processes]
+
+
+def test_a_number_of_seeds_is_so_many_from_zero():
+    assert compare(WORLD, [HERE], seeds=2).seeds == compare(WORLD, [HERE], seeds=range(2)).seeds == (0, 1)
+
+
 def test_policies_of_a_scenario_and_their_labels(tmp_path):
     scenario = Scenario.load(scenario_file(tmp_path))
     assert list(compare(scenario, seeds=[1]).policies) == ["local", "strict"]
@@ -253,8 +268,9 @@ def test_a_name_means_what_the_scenario_states_under_it(tmp_path):
         ({"policies": [HERE, THERE, HERE]}, "two policies are called 'here'; give labels"),
         ({"seeds": []}, r"seeds are \[\]"),
         ({"seeds": [1, 1]}, "different whole numbers"),
+        ({"seeds": 0}, r"seeds are \[\]"),
+        ({"seeds": 1.5}, "seeds is 1.5"),
         ({"jobs": 0}, "jobs is 0"),
-        ({"jobs": None}, "jobs is None; a whole number, 1 or more, would do"),
         ({"jobs": "2"}, "jobs is '2'; a whole number"),
     ],
 )
@@ -553,3 +569,27 @@ def test_a_run_is_called_as_the_scenario_calls_its_policy(tmp_path):
     labelled = scenario.with_overrides(["compare=[{name: local, label: alone}]"])
     assert simulate(labelled, "alone", seed=1).policy == "alone"
     assert simulate(scenario.with_overrides(["policy={name: local, label: mine}"]), seed=1).policy == "mine"
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "half", "text"),
+    [
+        ("latency_mean_s", 0.0283, 2.55e-15, "28.300 ± 0.000 ms"),
+        ("latency_mean_s", 0.0044, 0.0, "4.40 ± 0.00 ms"),
+        ("latency_p95_s", 7.36, np.nan, "7.36 s"),
+        ("throughput_per_s", 20.0, np.nan, "20.0/s"),
+        ("accuracy", 0.8421, 0.0123, "84.2 ± 1.2 %"),
+        ("sent_per_sample_bytes", 23456.0, np.nan, "23.5 kB"),
+        ("accuracy", np.nan, np.nan, "-"),
+        ("knots", 8, np.nan, "8"),
+    ],
+)
+def test_quantities_have_the_style_of_cells(measure, value, half, text):
+    assert quantity(measure, value, half) == text
+
+
+def test_what_was_stated_is_shown_as_it_was_stated():
+    assert stated([5e6, 1e7], "bps") == ("Mbps", ["5", "10"])
+    assert stated([0.7, 0.95]) == ("", ["0.7", "0.95"])
+    assert stated(["wifi", 3, 5e6]) == ("", ["wifi", "3", "5000000"])
+    assert stated([123456789.0, 1e-7], "/s") == ("/s", ["123457000", "1e-07"])

@@ -7,6 +7,7 @@ from worlds import scenario_file
 
 from mdisim import bounds, cli
 from mdisim.cli import output
+from mdisim.experiments import cases
 from mdisim.experiments.compare import Comparison
 
 
@@ -15,6 +16,7 @@ def scene(tmp_path, monkeypatch):
     """A folder with a scenario in it, which is the working directory."""
     scenario_file(tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cases, "cores", lambda: 1)  # where --jobs is left out: processes take long to start
     return tmp_path
 
 
@@ -127,6 +129,16 @@ def test_what_cannot_be_asked(scene, capsys, arguments, message):
     assert message in err
 
 
+def test_check_tells_as_what_a_trace_was_read_and_doubts_it(scene, capsys):
+    (scene / "kbps.txt").write_text("0 1200\n1 800\n2 1500\n3 950\n500 800\n")
+    arguments = ("check", "two.yaml", "--set", "network.link={trace: kbps.txt, latency: 2 ms}")
+    lines = [line for line in told(capsys, *arguments)[1].splitlines() if line.startswith("#")]
+    assert "# trace kbps.txt: read as pensieve (seconds, Mbit/s until then), mean 802 Mbit/s" in lines
+    assert any(line.startswith("# warning: trace kbps.txt: one rate holds for 497 s") for line in lines)
+    (facts,) = json.loads(told(capsys, *arguments, "--json")[1])
+    assert facts["traces"][0]["mean_bps"] == pytest.approx(400.85e9 / 500)
+
+
 def test_check_tells_the_bounds(scene, capsys):
     _, out, _ = told(capsys, "check", "two.yaml")
     lines = [line for line in out.splitlines() if line.startswith("#")]
@@ -136,7 +148,7 @@ def test_check_tells_the_bounds(scene, capsys):
         "# any policy", "# offered",
     ]  # fmt: skip
     assert "answers/s (limited by phone, " in lines[1]
-    assert lines[-1] == "# offered: 40 /s"
+    assert lines[-1] == "# offered: 40.0/s"
     (facts,) = json.loads(told(capsys, "check", "two.yaml", "--json")[1])
     by_name = {bound["policy"]: bound for bound in facts["bounds"]}
     assert by_name["any policy"]["throughput_bound_per_s"] >= by_name["strict"]["throughput_bound_per_s"] > 0.0

@@ -167,6 +167,7 @@ policy: mdi-exit
 compare: [local, {name: mdi-exit, label: strict, exit_threshold: 0.95}]
 run: {duration: 5 s, warmup: 1 s, seed: 3}
 """
+ALONE = "".join(line for line in SCENARIO.splitlines(True) if not line.startswith("compare"))  # its policy only
 
 
 def scenario_file(folder: Path, text: str = SCENARIO) -> Path:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isnan
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
 from mdisim.cli.output import show, table
-from mdisim.cli.shown import quantity
+from mdisim.experiments.written import quantity
 
 if TYPE_CHECKING:
     from mdisim.calibration import CalibratedExits
@@ -82,7 +82,7 @@ def _reliability(row: Row, found: Row) -> dict[str, str]:
 def _promise(kept: Sequence[Row], found: Row) -> None:
     rows = [
         {"measure": name.replace("on_device", "on-device").replace("_", " ")}
-        | {row["when"]: quantity("share", row[name], *_half(row, name)) for row in kept}
+        | {row["when"]: quantity("share", row[name], _half(row, name)) for row in kept}
         for name in KEPT
     ]
     show(
@@ -92,9 +92,9 @@ def _promise(kept: Sequence[Row], found: Row) -> None:
     table(rows)
 
 
-def _half(row: Row, name: str) -> tuple[float, ...]:
-    """Half of the interval of a measure that has one."""
-    return (row[f"{name}_high"] - row[name],) if f"{name}_high" in row else ()
+def _half(row: Row, name: str) -> float:
+    """Half of the interval of a measure, NaN where it has none."""
+    return float(row[f"{name}_high"] - row[name]) if f"{name}_high" in row else nan
 
 
 def _risk(plan: Row) -> None:

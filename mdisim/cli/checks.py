@@ -14,6 +14,7 @@ from mdisim.cli.options import plots, reads_scenario, scenario_of
 from mdisim.cli.output import as_json, say
 from mdisim.cli.shown import ANY, bound_in_words, offered_in_words
 from mdisim.errors import InputError
+from mdisim.experiments.written import quantity
 
 if TYPE_CHECKING:
     from mdisim.experiments.prepare import Ground
@@ -85,6 +86,8 @@ def _show(checked: Checked, *, first: bool) -> None:
     say(f"# {checked.file}: no issues found")
     for warning in checked.scenario.warnings:
         say(f"# warning: {warning}")
+    for name, trace in checked.scenario.traces.files.items():
+        say(f"# trace {name}: read as {trace.read_as}, mean {quantity('mean_bps', trace.mean_bps())}")
     for label in [*checked.policies, ANY]:
         say(f"# {bound_in_words(_bound(checked, label))}")
     offered = _offered(checked)
@@ -106,6 +109,10 @@ def _facts(checked: Checked) -> dict[str, Any]:
         "policies": list(checked.policies),
         "duration_s": world.window.duration_s,
         "warnings": checked.scenario.warnings,
+        "traces": [
+            {"trace": name, "read_as": trace.read_as, "mean_bps": trace.mean_bps()}
+            for name, trace in checked.scenario.traces.files.items()
+        ],
         "bounds": [
             _bound(checked, label) | {"offered_per_s": _offered(checked)} for label in [*checked.policies, ANY]
         ],

@@ -28,6 +28,10 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return add
 
 
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(1), metavar="N",
+    help="How many runs at a time; as many as there are cores by default. 1 is this process itself.",
+)  # fmt: skip
 json_option = click.option("--json", "wants_json", is_flag=True, help="Print a list of objects in SI units.")
 reads_scenario = together(
     click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",

@@ -11,6 +11,7 @@ import click
 
 from mdisim.cli.options import (
     check_plot,
+    jobs_option,
     listed,
     placed,
     plots,
@@ -119,8 +120,7 @@ def _policy(name: str, scenario: str, overrides: tuple[str, ...], allow_code: bo
     show_default=True,
     help="What is left out: what the scenario says, or what MSER-5 finds in three runs of each policy.",
 )
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, metavar="N",
-              help="How many runs at a time.")  # fmt: skip
+@jobs_option
 @click.option("--measures", metavar="A,B,C", help="Which measures to print; all are written.")
 @click.option("--format", "style", type=click.Choice(("table", "markdown", "latex")), default="table",
               show_default=True, help="How to print.")  # fmt: skip
@@ -136,7 +136,7 @@ def compare(
     until: str | None,
     most: int,
     warmup: Warmup,
-    jobs: int,
+    jobs: int | None,
     measures: str | None,
     style: str,
     plot: Path | None,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import isnan
+from math import nan
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from mdisim.cli import output
 from mdisim.cli.output import show, table, width
-from mdisim.experiments.written import SHARES, step_of, unit_of
+from mdisim.experiments.written import cell, quantity
 
 if TYPE_CHECKING:
     from mdisim.experiments.compare import Comparison
@@ -20,23 +20,6 @@ ANY = "any policy"  # as bounds call it
 MOST_FAULTS = 20  # printed
 GAP = 3  # between columns
 TITLE = 20  # letters of a measure in a line, where the screen is narrow
-
-
-def quantity(measure: str, *values: float) -> str:
-    """A measure's value, and what follows it after ±, in the unit that its name ends in."""
-    if isnan(values[0]):
-        return "-"
-    if measure.endswith(SHARES):
-        return _joined([f"{100 * v:.1f}" for v in values], " %")
-    unit = unit_of(measure)
-    step, prefix = step_of(unit, abs(values[0])) if unit and unit != "/s" else (1.0, "")
-    return _joined(
-        [f"{v / step:.3g}" if abs(v / step) < 1e3 else f"{v / step:.0f}" for v in values], f" {prefix}{unit}"
-    )
-
-
-def _joined(texts: Sequence[str], unit: str) -> str:
-    return " ± ".join(text for text in texts if text != "nan") + unit.rstrip()
 
 
 # --- reports
@@ -56,8 +39,8 @@ def run_report(run: Run, seed: str, directory: Path) -> None:
                 "device": row["device"],
                 "kind": row["kind"],
                 "utilisation": quantity("utilisation", row["utilisation"]),
-                "waiting": f"{queues.loc[row['device'], 'queue']:.3g}",
-                "waiting to be sent": f"{queues.loc[row['device'], 'out_queue']:.3g}",
+                "waiting": cell(queues.loc[row["device"], "queue"], nan),
+                "waiting to be sent": cell(queues.loc[row["device"], "out_queue"], nan),
             }
             for row in run.devices.to_dict("records")
         ]
@@ -168,7 +151,7 @@ def bound_in_words(bound: Mapping[str, Any]) -> str:
     if bound["throughput_bound_per_s"] is None:
         left = f"the throughput bound is left out, as its linear programme has {bound['unknowns']:,} unknowns"
         return f"{whose}: {left}; at most {right} right"
-    most = quantity("throughput_bound_per_s", bound["throughput_bound_per_s"]).replace(" /s", " answers/s")
+    most = quantity("throughput_bound_per_s", bound["throughput_bound_per_s"]).replace("/s", " answers/s")
     by = f" (limited by {', '.join(bound['limited_by'])})" if bound["limited_by"] else ""
     return f"{whose}: at most {most}{by}, at most {right} right"
 

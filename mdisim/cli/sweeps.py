@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mdisim.cli.options import listed, placed, reads_scenario, scenario_of, together, warn, writes_results
+from mdisim.cli.options import (
+    jobs_option,
+    listed,
+    placed,
+    reads_scenario,
+    scenario_of,
+    together,
+    warn,
+    writes_results,
+)
 from mdisim.cli.output import as_json, show
 from mdisim.cli.sweeps_shown import (
     judged_line,
@@ -25,8 +34,7 @@ if TYPE_CHECKING:
     from mdisim.scenario import Scenario
 
 runs_somewhere = together(
-    click.option("--jobs", type=click.IntRange(1), metavar="N",
-                 help="How many runs at a time; as many as there are cores by default. 1 is this process itself."),
+    jobs_option,
     click.option("--backend", type=click.Choice(("local", "dask")), default="local", show_default=True,
                  help="What looks after the runs."),
     click.option("--address", metavar="ADDR",
@@ -44,7 +52,11 @@ runs_somewhere = together(
               help="Values drawn as a Latin hypercube.")  # fmt: skip
 @click.option("--points", type=click.IntRange(1), metavar="N", help="How many points to draw.")
 @click.option("--design-seed", type=click.IntRange(0), default=0, metavar="N", help="The seed of these draws.")
-@click.option("--policies", metavar="A,B,C", help="Policies by name; the scenario's own by default.")
+@click.option(
+    "--policies",
+    metavar="A,B,C",
+    help="Policies by name; the scenario's by default: those under compare, or its own.",
+)
 @click.option("--seeds", type=click.IntRange(1, 10_000), default=5, show_default=True, metavar="N",
               help="How many seeds, counted from 0; each gives every point and policy the same work.")  # fmt: skip
 @click.option("--shard", metavar="I/N", help="Do only every Nth run, from the Ith; I counts from 0.")

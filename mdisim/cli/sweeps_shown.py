@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mdisim.cli.output import bar, is_watched, say, show, table
-from mdisim.cli.shown import quantity
-from mdisim.experiments.written import VERDICT, numeric
+from mdisim.cli.output import bar, height, is_watched, say, show, table
+from mdisim.experiments.written import VERDICT, numeric, quantity, stated, stated_one
 
 if TYPE_CHECKING:
     from mdisim.experiments.judging import Judged
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
     from mdisim.experiments.tune import Tuning
 
 EVERY_S = 30.0  # between lines of progress where nobody looks on
-MOST_ROWS = 60  # printed
+AROUND = 11  # lines of the screen beside the rows: the table's head, what failed, where it was written
+FEWEST_ROWS = 5  # printed on whatever screen
 MOST_MESSAGES = 5  # printed
 
 
@@ -94,12 +94,12 @@ def told_lines(what: str, total: int | None = None) -> Iterator[Callable[[str], 
 def judged_line(one: Judged) -> str:
     """A rate and what became of it."""
     sure = "" if one.decided else " (by its mean)"
-    return f"{one.rate_per_s:g}/s: {'met' if one.met else 'missed'}{sure}, {len(one.runs)} seeds"
+    return f"{stated_one(one.rate_per_s, '/s')}: {'met' if one.met else 'missed'}{sure}, {len(one.runs)} seeds"
 
 
 def trial_line(number: int, trial: Trial) -> str:
     """A trial's parameters and score."""
-    values = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in trial.parameters.items())
+    values = ", ".join(f"{k} {stated_one(v)}" for k, v in trial.parameters.items())
     return f"trial {number}: {values}: {trial.message or format(trial.score, '.4g')}"
 
 
@@ -109,13 +109,13 @@ def trial_line(number: int, trial: Trial) -> str:
 def search_report(found: Search, scenario: str) -> None:
     """Print the largest rate with its bracket, then every rate that was tried."""
     show(f"{found.policy} in {scenario}: {' and '.join(map(str, found.targets))}")
-    low = f"{found.low_per_s:.4g}/s" if isfinite(found.low_per_s) else "nothing"
-    bracket = f"between {low} and {found.high_per_s:.4g}/s"
-    show(f"largest rate {found.rate_per_s:.4g}/s, {bracket} ({len(found.runs)} runs)")
+    rate, low, high = (stated_one(v, "/s") for v in (found.rate_per_s, found.low_per_s, found.high_per_s))
+    bracket = f"between {low if isfinite(found.low_per_s) else 'nothing'} and {high}"
+    show(f"largest rate {rate}, {bracket} ({len(found.runs)} runs)")
     measures = list(dict.fromkeys(target.measure for target in found.targets))
     rows = [
         {
-            "rate": f"{row['rate_per_s']:g}/s",
+            "rate": stated_one(row["rate_per_s"], "/s"),
             "seeds": row["seeds"],
             "stable": f"{100 * row['stable_share']:.0f} %",
             "verdict": row["verdict"],
@@ -130,26 +130,30 @@ def search_report(found: Search, scenario: str) -> None:
 def sweep_report(done: Sweep, measures: Sequence[str], directory: Path) -> None:
     """Print means with intervals by point and policy, then what failed."""
     shown = numeric(measures)
+    every = done.table(shown)
+    first = every.head(max(height() - AROUND, FEWEST_ROWS))
+    points: dict[str, list[str]] = {}
+    for path in done.paths:
+        unit, texts = stated(first[path].tolist(), done.units[path])
+        points[f"{path} ({unit})" if unit else path] = texts
     rows = [
-        {**{done.head(p): _short(row[p]) for p in done.paths}, "policy": row["policy"], "seeds": row["seeds"]}
+        {**{head: texts[i] for head, texts in points.items()}, "policy": row["policy"], "seeds": row["seeds"]}
         | {m: quantity(m, row[m], row[f"{m}_high"] - row[m]) for m in shown}
         | {VERDICT: row[VERDICT] if isinstance(row[VERDICT], str) else "-"}
-        for row in done.table(shown).head(MOST_ROWS).to_dict("records")
+        for i, row in enumerate(first.to_dict("records"))
     ]
     if rows:
         table(rows, "means over seeds ± half of the 95 % interval")
-    more = done.runs[["point", "policy"]].drop_duplicates().shape[0] - len(rows)
-    if more > 0:
-        show(f"and {more} more rows")
+    if len(every) > len(rows):
+        show(
+            f"the first {len(rows)} of {len(every)} rows; for all: mdisim report {directory}, or --json, or "
+            "summary.parquet there"
+        )
     counts = done.runs["status"].value_counts()
     show(f"{len(done.runs)} runs: {', '.join(f'{n} {status}' for status, n in counts.items())}")
     for message, n in done.failures["message"].value_counts().head(MOST_MESSAGES).items():
         say(f"failed {n} times: {message}", err=True)
     show(f"written to {directory}")
-
-
-def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 SCORED = {"training": "training", "reseeded": "calibration half, fresh seeds", "fresh": "test half, fresh seeds"}
@@ -160,7 +164,7 @@ def tuning_report(done: Tuning) -> None:
     aim = done.aim
     goal = " and ".join([f"{'minimise' if aim.minimise else 'maximise'} {aim.measure}", *map(str, aim.targets)])
     show(f"{done.policy}: {goal}, {len(done.trials)} trials")
-    show("best: " + (", ".join(f"{k} {_short(v)}" for k, v in done.best.items()) or "as stated"))
+    show("best: " + (", ".join(f"{k} {stated_one(v)}" for k, v in done.best.items()) or "as stated"))
     rows = [
         {"parameters": row["parameters"]}
         | {

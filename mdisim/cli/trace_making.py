@@ -9,7 +9,7 @@ import click
 
 from mdisim.cli.options import free, json_option
 from mdisim.cli.output import as_json, show, table
-from mdisim.cli.shown import quantity
+from mdisim.experiments.written import quantity
 
 if TYPE_CHECKING:
     from mdisim.traces.presets import Preset

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from mdisim import bounds
 from mdisim.engine import run
 from mdisim.errors import RunError
-from mdisim.experiments.executors import Where, check_jobs, engine
+from mdisim.experiments.executors import Where, check_jobs, cores, engine
 from mdisim.experiments.steadiness import in_system
 from mdisim.experiments.sweep import crew
 from mdisim.policies.policy import Policy
@@ -25,8 +25,10 @@ class Outcome(NamedTuple):
     in_system: Floats
 
 
-def outcomes(cases: Sequence[Case], jobs: int) -> Iterator[tuple[int, Outcome]]:
-    """What comes of each case with its number, as they come."""
+def outcomes(cases: Sequence[Case], jobs: int | None) -> Iterator[tuple[int, Outcome]]:
+    """What comes of each case with its number, as they come; `jobs` processes, None is one for each core."""
+    if jobs is None:
+        jobs = cores()
     check_jobs(jobs)
     work = _outcome if jobs == 1 else _sent
     with engine(Where(jobs=min(jobs, len(cases)))) as opened:

@@ -21,6 +21,7 @@ from mdisim.experiments.prepare import (
     ExperimentError,
     Ground,
     check_seeds,
+    counted,
     lay_out,
     no_progress,
     parameters,
@@ -41,8 +42,8 @@ PILOT_SEEDS = range(10_000, 10_000 + PILOTS)  # beyond those that the command li
 def compare(
     scenario: AnyScenario,
     policies: Iterable[AnyPolicy] | Mapping[str, AnyPolicy] | None = None,
-    seeds: Iterable[int] | Auto = range(5),
-    jobs: int = 1,
+    seeds: int | Iterable[int] | Auto = 5,
+    jobs: int | None = 1,
     progress: Callable[[float], None] = no_progress,
     warmup: Warmup = "stated",
 ) -> Comparison:
@@ -56,10 +57,11 @@ def compare(
         What `simulate` takes as a policy, several of them, the one to compare with first; a mapping gives
         them labels of your own. The scenario's `compare`, or else its own policy, if left out.
     seeds
-        One run per policy and seed. The scenario's own seed does not count here. An `Auto`, such as
-        `Auto("latency_mean_s", relative=0.05)`, goes on until an interval is narrow enough.
+        How many, counted from 0, or which: one run per policy and seed. The scenario's own seed does not count
+        here. An `Auto`, such as `Auto("latency_mean_s", relative=0.05)`, goes on until an interval is narrow
+        enough.
     jobs
-        How many processes run at once; the results are the same.
+        How many processes run at once, None is one for each core; the results are the same.
     progress
         Called after each run with the share of the runs that are done.
     warmup
@@ -78,7 +80,7 @@ def compare(
         The process of a run has died again and again.
     """
     ground = Ground.of(scenario)
-    asked = seeds if isinstance(seeds, Auto) else tuple(seeds)
+    asked = seeds if isinstance(seeds, Auto) else counted(seeds)
     return compare_on(ground, lay_out(ground, policies), asked, jobs, progress, warmup)
 
 
@@ -86,7 +88,7 @@ def compare_on(
     ground: Ground,
     policies: Mapping[str, Policy],
     seeds: Seeds,
-    jobs: int = 1,
+    jobs: int | None = 1,
     progress: Callable[[float], None] = no_progress,
     warmup: Warmup = "stated",
 ) -> Comparison:
@@ -121,7 +123,7 @@ def _run(
     policies: Mapping[str, Policy],
     seeds: Sequence[int],
     done: Done,
-    jobs: int,
+    jobs: int | None,
     progress: Callable[[float], None],
     most: int,
 ) -> Done:
@@ -139,7 +141,7 @@ def _rows(policies: Mapping[str, Policy], seeds: Sequence[int], done: Done) -> p
     return pd.DataFrame([{"policy": label, "seed": seed} | done[label, seed].summary for label, seed in cases])
 
 
-def _warmed(world: World, policies: Mapping[str, Policy], jobs: int) -> tuple[World, list[str]]:
+def _warmed(world: World, policies: Mapping[str, Policy], jobs: int | None) -> tuple[World, list[str]]:
     """The world with the warm-up that MSER-5 chooses, and warnings of policies that do not settle."""
     cases = [(world, policy, seed) for policy in policies.values() for seed in PILOT_SEEDS]
     runs = dict(outcomes(cases, jobs))

@@ -146,6 +146,15 @@ def _label(stated: AnyPolicy, made: Policy) -> str:
     return stated if isinstance(stated, str) else made.name
 
 
+def counted(seeds: int | Iterable[int]) -> Sequence[int]:
+    """The seeds: so many from 0, or those that are listed."""
+    if isinstance(seeds, int | np.integer):
+        return range(seeds)
+    if not isinstance(seeds, Iterable):
+        raise ExperimentError(f"seeds is {seeds!r}; give a whole number, or a list such as [0, 1, 2]")
+    return tuple(seeds)
+
+
 def check_seeds(seeds: Sequence[int]) -> Sequence[int]:
     """The seeds, if there are any, each comes once, and all are whole numbers from 0."""
     fits = all(isinstance(seed, int | np.integer) and seed >= 0 for seed in seeds)

@@ -61,13 +61,13 @@ def _space(name: str, stated: Any, own: Mapping[str, Space | None], *, whole: bo
         if space is None:
             raise ExperimentError(f"parameter {name} has no two bounds of its own; {name}=low:high would do")
         return space
-    if isinstance(stated, tuple):
+    if isinstance(stated, tuple | str):
         try:
             read = range_of(stated)
         except ExperimentError as error:
             raise ExperimentError(f"parameter {name}: {error}") from None
         return Space(name, Range(read.low, read.high, read.log, read.whole or whole))
-    if isinstance(stated, Sequence) and not isinstance(stated, str) and len(stated) > 1:
+    if isinstance(stated, Sequence) and len(stated) > 1:
         return Space(name, values=tuple(stated))
     raise ExperimentError(f"parameter {name}: {stated!r} is no range and no list; low:high or v1,v2 would do")
 

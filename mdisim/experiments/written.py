@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from math import floor, isfinite, log10
-from typing import TYPE_CHECKING, NamedTuple
+from math import floor, isfinite, log10, nan
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mdisim.printable import printable
 
@@ -18,7 +18,8 @@ SHARES = ("share", "accuracy", "accuracy_bound", "probability", "utilisation", "
           "utilisation_max")  # fmt: skip
 STEPS = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 ENDINGS = (("_per_s", "/s"), ("_bps", "bit/s"), ("_bytes", "B"), ("_s", "s"), ("_j", "J"), ("_w", "W"))
-NOT_SCALED = ("", "%", "/s")
+NOT_SCALED = ("", "%", "/s", "nJ/bit")
+STATED_FIGURES = 6  # of a value that somebody stated: more than anybody writes
 ESCAPED = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "µ": r"\textmu{}"}
 ESCAPED |= {one: "\\" + one for one in "&%$#_{}"}
 IN_MARKDOWN = {one: "\\" + one for one in "\\`*_~[]|"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -90,6 +91,40 @@ def cell(value: float, half: float) -> str:
     most = _decimals(max(abs(value), half), FIGURES)
     places = min(most, _decimals(half, 2)) if half else _decimals(value, 3)
     return f"{value:.{places}f} ± {half:.{places}f}"
+
+
+def quantity(measure: str, value: float, half: float = nan) -> str:
+    """A value of a measure, or a mean ± half of its interval, with its unit, such as 31.8/s or 28.27 ± 0.15 ms."""
+    if not isfinite(value):
+        return "-"
+    if isinstance(value, int):  # a count
+        return _with_unit(str(value), unit_of(measure))
+    head = head_of(measure, [value])
+    return _with_unit(cell(value / head.step, half / head.step), head.unit)
+
+
+def stated(values: Sequence[Any], unit: str = "") -> tuple[str, list[str]]:
+    """Values that were stated, in SI: the unit that suits the largest of them, and each as a person writes it."""
+    numbers = [v for v in values if isinstance(v, float) and isfinite(v)]
+    scaled = unit and unit not in NOT_SCALED and numbers
+    step, prefix = step_of(unit, max(map(abs, numbers))) if scaled else (1.0, "")
+    return prefix + unit, [_plain(v / step) if isinstance(v, float) else str(v) for v in values]
+
+
+def stated_one(value: Any, unit: str = "") -> str:
+    """One value that was stated, with its unit, such as 5 Mbps."""
+    scaled, (text,) = stated([value], unit)
+    return _with_unit(text, scaled)
+
+
+def _plain(value: float) -> str:
+    """A number without an exponent, but where it is very large or small; no more digits than six that count."""
+    text = f"{value:.{STATED_FIGURES}g}"
+    return f"{float(text):.0f}" if "e+" in text and abs(value) < 1e15 else text
+
+
+def _with_unit(text: str, unit: str) -> str:
+    return text + (unit if unit.startswith("/") else f" {unit}".rstrip())
 
 
 def _decimals(value: float, figures: int) -> int:

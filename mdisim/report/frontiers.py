@@ -13,10 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from mdisim.experiments.written import quantity
 from mdisim.report.direct import SIZE, Canvas, name_ends
-from mdisim.report.given import rows_of
+from mdisim.report.given import check_paths, rows_of
 from mdisim.report.labels import ASPECT
-from mdisim.report.measures import dress, estimates, less_is_better, value_in_words
+from mdisim.report.measures import dress, estimates, less_is_better
 from mdisim.report.style import INK, PALE, axes, line_of, look, mark_of, page
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def frontier(
     each mark to the x that its own runs could have had at most (`throughput_bound_per_s` of throughput). Returns
     the axes. Raises a FigureError where rows or columns lack, or where a seed comes twice in a mark.
     """
+    check_paths(given, *([] if point is None else [point]))
     frame = rows_of(given)
     by = ["policy"] if point is None else ["policy", point]
     at = {side: estimates(frame, by, measure) for side, measure in (("x", x), ("y", y))}
@@ -130,7 +132,7 @@ def _bounds(ax: Axes, x: str, y: str, bounds: Mapping[str, float]) -> list[Bound
     """Draw the bounds of the axes' measures."""
     known = {measure: bounds.get(BOUNDS.get(measure, measure), bounds.get(measure, nan)) for measure in (x, y)}
     told = [
-        Bound(f"bound: {value_in_words(measure, known[measure])}", known[measure], measure == x)
+        Bound(f"bound: {quantity(measure, known[measure])}", known[measure], measure == x)
         for measure in known
         if isfinite(known[measure])
     ]
@@ -199,9 +201,10 @@ def swept(
     Of a sweep the runs that are done count; a table will do that has a row a run and the columns seed, `x` (the
     parameter's path), `y` and `hue`, each value of which has a line of its own. Values that are no numbers stand
     side by side in the order in which they come. Up to eight lines have their names beside them, more a legend.
-    Returns the axes. Raises a FigureError where rows or columns lack, or where a seed comes twice at a point of
-    a line.
+    Returns the axes. Raises a FigureError where rows or columns lack, where a sweep does not move `x` or `hue`, or
+    where a seed comes twice at a point of a line.
     """
+    check_paths(given, x, hue)
     rows = rows_of(given)
     if not isinstance(given, pd.DataFrame) and x in given.paths:
         rows, x = rows.rename(columns={x: given.head(x)}), given.head(x)

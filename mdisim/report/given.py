@@ -25,6 +25,14 @@ def several(runs: Runs) -> dict[str, Run]:
     return given
 
 
+def check_paths(given: Comparison | Sweep | pd.DataFrame, *names: str) -> None:
+    """Raise a FigureError where a column of points is not one that a sweep moves; of a table nothing is known."""
+    known = (*getattr(given, "paths", ()), "policy")
+    for name in names if hasattr(given, "paths") else ():
+        if name not in known:
+            raise FigureError(f"the sweep does not move {name!r}; it moves {', '.join(known)}")
+
+
 def rows_of(given: Comparison | Sweep | pd.DataFrame) -> pd.DataFrame:
     """A row for each run; of a sweep, for each that is done."""
     rows = given if isinstance(given, pd.DataFrame) else given.runs

@@ -39,12 +39,6 @@ def unit(measure: str) -> str:
     return f"1{found}" if found.startswith("/") else found
 
 
-def value_in_words(measure: str, value: float) -> str:
-    """A value with three figures and its unit, such as 31.8/s or 84.2 %."""
-    shown, after = 100.0 * value if is_share(measure) else value, unit_of(measure)
-    return f"{shown:.3g}{after if after.startswith('/') else ' ' + after}".rstrip()
-
-
 def dress(axis: Axis, measure: str) -> None:
     """Name an axis after a measure, with its unit; shares are shown in per cent."""
     axis.set_label_text(f"{words(measure)} ({unit(measure)})" if unit(measure) else words(measure))

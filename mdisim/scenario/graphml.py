@@ -22,18 +22,20 @@ from mdisim.scenario.phrases import phrases
 from mdisim.scenario.reading import Folders, content
 from mdisim.scenario.replays import is_path
 from mdisim.scenario.roster import Roster
+from mdisim.scenario.units import BANDWIDTH, parse, shown
 from mdisim.scenario.yamlio import YamlError, compose
 
 LIMIT_BYTES = 16 * 10**6
 MOST_FAULTS = 20
 NAMES = ("name", "label")  # of a node, if its id is not the device's name
+LIKE_RATES = ("rate", "speed", "bandwidth", "capacity", "throughput", "bps")  # in names of attributes
 
 
 def pairs(folders: Folders, file: str, there: Roster) -> tuple[list[Pair], list[str]]:
     """Read the links of a graph from a file, and say what is wrong with it.
 
     An attribute of an edge is written as its key in `network.link` is in YAML; paths of traces begin at the
-    file's folder. Attributes of other programs are passed over.
+    file's folder. Attributes of other programs are passed over; see `cautions`.
     """
     try:
         graph = _graph(content(folders.file(file), LIMIT_BYTES))
@@ -52,6 +54,33 @@ def pairs(folders: Folders, file: str, there: Roster) -> tuple[list[Pair], list[
         wrong += more
         made += [pair] if pair else []
     return made, [file + one for one in wrong]
+
+
+def cautions(folders: Folders, file: str) -> list[str]:
+    """What edges without a rate of ours state that looks like one, and is not read."""
+    graph = _graph(content(folders.file(file), LIMIT_BYTES))
+    found: dict[str, str] = {}
+    for *_, attributes in graph.edges(data=True):
+        if not {"rate", "trace"} & {*attributes, *graph.graph.get("edge_default", {})}:
+            for key, value in attributes.items():
+                if key not in Link.model_fields and _is_like_a_rate(key, value):
+                    found.setdefault(str(key), shown(value))
+    if not found:
+        return []
+    (first, value), *_ = found.items()
+    return [
+        f"{file}: edges state {listed(found)}, such as {first} {value}, which is not read; the links have the "
+        "rate of the scenario. If it is their rate, name the attribute 'rate' and give it a unit, such as '10 Mbps'"
+    ]
+
+
+def _is_like_a_rate(key: str, value: Any) -> bool:
+    if any(part in key.casefold() for part in LIKE_RATES):
+        return True
+    try:
+        return isinstance(value, str) and parse(value, BANDWIDTH) > 0.0
+    except InputError:
+        return False
 
 
 def _graph(text: bytes) -> Any:
@@ -83,7 +112,8 @@ def _devices(graph: Any, there: Roster) -> tuple[dict[str, str], list[str]]:
     names: dict[str, str] = {}
     strangers: list[str] = []
     for node, attributes in graph.nodes(data=True):
-        called = [str(attributes[key]) for key in NAMES if key in attributes] + [node]
+        stated = [str(attributes[key]).strip() for key in NAMES if attributes.get(key) is not None]
+        called = [*filter(None, stated), node]
         known = next((name for name in called if name in there.names), None)
         if known is None:
             strangers.append(called[0])

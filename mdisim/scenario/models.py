@@ -37,9 +37,9 @@ class PowerDraw(Section):
     example: ClassVar[str] = "{busy: 10 W, idle: 5 W}"
 
     busy: Power | None = None
-    """Drawn by a computing core."""
+    """Drawn by each computing core, on top of the idle power."""
     idle: Power | None = None
-    """Drawn by the idle device."""
+    """Drawn by the device all the time, also while it computes or is down."""
 
 
 class Speed(Section):

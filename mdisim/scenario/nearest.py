@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher
+
+ALIKE, SAME_WORD = 0.6, 0.85  # ratios of difflib
 
 
 def nearest(name: str, known: Iterable[str], count: int = 1) -> list[str]:
     """Return the known names most like this one, at most `count`; none if nothing is alike."""
     folded = {k.casefold().replace("_", "-"): k for k in known}
-    close = get_close_matches(name.casefold().replace("_", "-"), folded, count, 0.6)
-    return [folded[c] for c in close]
+    sought = name.casefold().replace("_", "-")
+    likeness = {k: _likeness(sought, k) for k in folded}
+    close = sorted((k for k in folded if likeness[k] >= ALIKE), key=lambda k: likeness[k], reverse=True)
+    return [folded[k] for k in close[:count]]
+
+
+def _likeness(sought: str, known: str) -> float:
+    """From 0 to 1; the last word counts too: 'treshold' means 'exit-threshold' rather than 'threshold-min'."""
+    whole = SequenceMatcher(None, known, sought).ratio()
+    last = SequenceMatcher(None, known.rpartition("-")[2], sought).ratio()
+    return max(whole, last if last >= SAME_WORD else 0.0)
 
 
 def listed(names: Iterable[str], last: str = "and") -> str:

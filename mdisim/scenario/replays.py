@@ -86,6 +86,15 @@ class Traces:
             digests[short if digests.get(short, trace.digest) == trace.digest else name] = trace.digest
         return dict(sorted(digests.items()))
 
+    @property
+    def files(self) -> dict[str, Trace]:
+        """The traces that were read from files of the user's, by name as they are stated."""
+        return {name: trace for (name, _), trace in sorted(self._read.items(), key=str) if is_path(name)}
+
+    def doubts(self) -> list[str]:
+        """What speaks against these files as they were read."""
+        return [f"trace {name}: {doubt}" for name, trace in self.files.items() for doubt in traces.doubts(trace)]
+
     def _given(self, name: str, format: str | None) -> Trace:
         """The trace as it is in its file; raises InputError, in which the file is called as in the scenario."""
         if (name, format) not in self._read:

@@ -115,8 +115,13 @@ class Scenario:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is stated in vain: arrivals in files that are not measured, events after the end."""
-        return checks.cautions(self.spec, self.folders)
+        """What is stated in vain: arrivals that are not measured, events after the end, rates that are not read.
+
+        And traces in which one rate holds for much of the time.
+        """
+        file = self.spec.network.file if self.spec.network else None
+        passed_over = [] if file is None else graphml.cautions(self.folders, file)
+        return (*checks.cautions(self.spec, self.folders), *passed_over, *self.traces.doubts())
 
     def build(self) -> World:
         """Resolve everything into numbers."""

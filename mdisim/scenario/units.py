@@ -61,8 +61,8 @@ TIME = Dimension(
 RATE = Dimension(
     "rate",
     "40/s",
-    {"/s": _ONE, "Hz": _ONE, "/min": Fraction(1, 60), "/h": Fraction(1, 3600)},
-    ("/s", "/min", "/h", "Hz"),
+    {"/s": _ONE, "Hz": _ONE, "fps": _ONE, "/min": Fraction(1, 60), "/h": Fraction(1, 3600)},
+    ("/s", "/min", "/h", "Hz", "fps"),
     limits.RATE,
 )
 DATA = Dimension(
@@ -75,7 +75,7 @@ DATA = Dimension(
 BANDWIDTH = Dimension(
     "bandwidth",
     "20 Mbps",
-    _prefixed("k M G T", bps=_ONE) | _prefixed("k M G T", **{"bit/s": _ONE, "B/s": Fraction(8)}),
+    _prefixed("k M G T", bps=_ONE) | _prefixed("k M G T", **{"bit/s": _ONE, "b/s": _ONE, "B/s": Fraction(8)}),
     ("kbps", "Mbps", "Gbps", "kB/s", "MB/s"),
     limits.BANDWIDTH,
 )

@@ -5,7 +5,7 @@ from mdisim.traces.editing import cut, joined, resampled, scaled, shifted, stret
 from mdisim.traces.files import format_of, left_out, read, write
 from mdisim.traces.fitting import fit
 from mdisim.traces.generators import KINDS
-from mdisim.traces.measures import Statistics, autocorrelation_s, statistics
+from mdisim.traces.measures import Statistics, autocorrelation_s, doubts, statistics
 from mdisim.traces.model import Generator
 from mdisim.traces.presets import Preset, preset, presets
 from mdisim.traces.trace import ENDS, End, Trace, TraceError
@@ -22,6 +22,7 @@ __all__ = [
     "autocorrelation_s",
     "catalogue",
     "cut",
+    "doubts",
     "fit",
     "format_of",
     "joined",

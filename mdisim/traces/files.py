@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from mdisim.files import content, whole
-from mdisim.traces.formats import FORMATS, WRITTEN, told_apart
+from mdisim.traces.formats import FORMATS, WRITTEN, table, told_apart
 from mdisim.traces.formats.page import Page
 from mdisim.traces.trace import Trace, TraceError
 
@@ -22,24 +23,49 @@ def read(
     *,
     bin_s: float | None = None,
     column: str | None = None,
+    time: str | None = None,
+    rate: str | None = None,
+    unit: str | None = None,
+    gap: str | None = None,
     limit_bytes: int = LIMIT_BYTES,
     called: str = "",
 ) -> Trace:
     """The trace in the file at `path`; the format is told from its content unless it is named (see FORMATS).
 
     `bin_s` [s] is how finely a Mahimahi file's packets are counted (0.1), `column` which bitrate of an Irish
-    log is meant (DL_bitrate). Messages call the file `called`, or else by its path. Raises a TraceError with the
-    file, the line, what is wrong and what would do; of many faults the first five and their number.
+    log is meant (DL_bitrate), or which way of an iperf3 result (sum). `time`, `rate` and `unit` name two columns
+    of any table and the unit of its rates, such as Mbps. `gap` is what to make of a gap in such a table or an
+    Irish log: `outage`, `hold` or `cut`; without it a gap of more than ten median steps is refused. Messages
+    call the file `called`, or else by its path. Raises a TraceError with the file, the line, what is wrong and
+    what to do; of many faults the first five and their number.
     """
     page = _page(path, limit_bytes, called)
+    if not (time is rate is unit is None):
+        return _table(page, format, time, rate, unit, gap)
     name = told_apart(page) if format is None else _known(format, tuple(FORMATS))
-    options = {key: value for key, value in {"bin_s": bin_s, "column": column}.items() if value is not None}
+    options = {
+        key: value for key, value in {"bin_s": bin_s, "column": column, "gap": gap}.items() if value is not None
+    }
     for key in options:
         if key not in FORMATS[name].options:
-            fit = next(other for other, form in FORMATS.items() if key in form.options)
+            fit = " and ".join(other for other, form in FORMATS.items() if key in form.options)
             raise TraceError(f"{page.where}: is in the format {name}; {key} is for {fit} files, leave it out")
     with np.errstate(all="ignore"):  # what comes of absurd numbers is refused in words
-        return FORMATS[name].parse(page, **options)
+        return replace(FORMATS[name].parse(page, **options), read_as=f"{name} ({FORMATS[name].units})")
+
+
+def _table(
+    page: Page, format: str | None, time: str | None, rate: str | None, unit: str | None, gap: str | None
+) -> Trace:
+    """The trace in two columns of any table."""
+    if format is not None:
+        raise TraceError(f"{page.where}: a format is named, and columns are; leave out format or time, rate, unit")
+    if time is None or rate is None or unit is None:
+        given = {"time": time, "rate": rate, "unit": unit}
+        missing = " and ".join(name for name, value in given.items() if value is None)
+        raise TraceError(f"{page.where}: of time, rate and unit all three are needed; give {missing}, too")
+    with np.errstate(all="ignore"):
+        return replace(table.parse(page, time, rate, unit, gap), read_as=table.read_as(page, time, rate, unit))
 
 
 def format_of(path: AnyPath, *, limit_bytes: int = LIMIT_BYTES) -> str:

@@ -13,6 +13,7 @@ from mdisim.traces.trace import Floats, Trace, TraceError
 QUANTILES = (0.05, 0.5, 0.95)
 LAG_STEP_S = 1.0
 MOST_STEPS = 2_000_000
+FEW_KNOTS, FAR, MUCH = 4, 10.0, 0.1  # of a doubt: knots at least, median steps, share of the trace
 _ROUNDING = 1e-12
 _CONSTANT = 1e-9  # of the mean: a standard deviation that is rounding alone
 
@@ -70,6 +71,25 @@ def statistics(trace: Trace, step_s: float = LAG_STEP_S) -> Statistics:
         latency_mean_s=_mean(trace.latency_s, share),
         loss_mean=_mean(trace.loss, share),
     )
+
+
+def doubts(trace: Trace) -> list[str]:
+    """What speaks against a trace as it was read: one rate that holds for much of it, as over a gap in a log."""
+    widths = trace.widths_s
+    longest = int(np.argmax(widths))
+    width_s, usual_s = float(widths[longest]), float(np.median(widths))
+    if (
+        "gaps" in trace.notes
+        or len(widths) < FEW_KNOTS
+        or width_s <= FAR * usual_s
+        or width_s < MUCH * trace.duration_s
+    ):
+        return []
+    return [
+        f"one rate holds for {width_s:.6g} s from {trace.time_s[longest]:.6g} s on, {width_s / usual_s:.0f} times "
+        f"the median step, {100 * width_s / trace.duration_s:.1f} % of the trace; if that is a gap in a log, read "
+        "the log itself with --gap outage or --gap cut"
+    ]
 
 
 def autocorrelation_s(trace: Trace, step_s: float = LAG_STEP_S) -> float:

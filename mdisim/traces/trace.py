@@ -35,7 +35,8 @@ class Trace:
 
     `time_s` [n] seconds, from 0, rising; `rate_bps` [n] bits per second, zero in an outage; `latency_s` and
     `loss` [n] where they are known, loss as a share below 1. After `duration_s` the trace begins again
-    (`loop`), its last rate goes on (`hold`), or nothing moves any more (`stop`). `notes` say where it is from.
+    (`loop`), its last rate goes on (`hold`), or nothing moves any more (`stop`). `notes` say where it is from,
+    `read_as` in which format and units a file was read; empty where the trace is from no file.
     Raises a TraceError where this does not hold.
     """
 
@@ -46,6 +47,7 @@ class Trace:
     latency_s: Floats | None = None
     loss: Floats | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
+    read_as: str = ""
 
     def __post_init__(self) -> None:
         for name in ("time_s", "rate_bps", "latency_s", "loss"):

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import line, scenario_file
+from worlds import ALONE, line, scenario_file
 
 from mdisim import cli, policies
 from mdisim.errors import InputError
@@ -66,7 +66,7 @@ class Moody:
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    return scenario_file(tmp_path_factory.mktemp("scene"))
+    return scenario_file(tmp_path_factory.mktemp("scene"), ALONE)
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +117,16 @@ def test_draws_stay_in_their_bounds_and_carry_their_units():
     assert Design(random=drawn, n_points=20).points() == points[:20]
 
 
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [("0.3:0.95", (0.3, 0.95)), ("1 ms:1 s:log", ("1 ms", "1 s", "log")), (" 1 : 3 : int", (1, 3, "int"))],
+)
+def test_a_range_as_text_means_the_same(text, parts):
+    for kind in ("random", "latin"):
+        written, told = (Design(**{kind: {"a": given}}, n_points=5) for given in (text, parts))
+        assert (written.faults(), written.points()) == ([], told.points())
+
+
 def test_columns_have_one_type():
     assert column(["10 Mbps", "1 kbps"]) == [10e6, 1e3]
     assert column([1, 2.5]) == [1.0, 2.5]
@@ -150,6 +160,7 @@ def test_values_are_read_as_set_reads_them():
         ({"latin": {"a": ("1 ms", "1 Mbps")}, "points": 1}, "quantities of one kind"),
         ({"random": {"a": (0.5, 2, "int")}, "points": 1}, "its bounds are not"),
         ({"random": {"a": (1, 2, "lin")}, "points": 1}, "low:high:log"),
+        ({"random": {"a": "0.3-0.9"}, "points": 1}, "'0.3-0.9' is no range"),
         ({"seeds": []}, "seeds are"),
         ({"policies": "local"}, r"\['local'\] would do"),
         ({"policies": []}, "name one or more"),
@@ -158,6 +169,7 @@ def test_values_are_read_as_set_reads_them():
         ({"policies": ["lcal"]}, "did you mean 'local'"),
         ({"policies": [{"name": "remote", "device": "fone"}]}, "'fone'"),
         ({"policies": ["local"], "grid": {"policy.out_queue_limit": [1]}}, "none of local has this parameter"),
+        ({"policies": ["mdi-exit"], "grid": {"policy.treshold": [0.5]}}, "did you mean 'exit_threshold'"),
         ({"policies": [policies.MdiExit]}, "is no policy"),
         ({"policies": [policies.MdiExit()], "grid": {"policy.alpha": [0.1]}}, "is an object"),
         ({"jobs": 0}, "jobs is 0"),
@@ -184,6 +196,15 @@ def test_all_faults_come_at_once(scenario):
     assert sorted(line.partition(":")[0] for line in str(told.value).splitlines()) == [
         '--grid policy.exit_threshold="x"', '--grid run.duration="2"', '--grid run.duration="3"',
     ]  # fmt: skip
+
+
+def test_the_policies_under_compare_are_swept(tmp_path):
+    scenario = Scenario.load(scenario_file(tmp_path), {"run.duration": "2 s"})
+    grid = {"policy.exit_threshold": [0.7, 0.9]}
+    alone, named = (lay_out(scenario, Design(grid=grid), p, [0]).table for p in (None, ["local", "strict"]))
+    pd.testing.assert_frame_equal(alone, named)
+    own = lay_out(scenario, Design(grid={"policy.name": ["local", "mdi-exit"]}), None, [0]).table
+    assert own["policy"].tolist() == ["local", "mdi-exit"]
 
 
 def test_a_world_by_hand_has_no_paths():
@@ -217,11 +238,12 @@ def test_what_means_the_same_runs_once(scenario):
 
 
 def test_a_key_changes_with_what_a_run_means_and_with_nothing_else(scenario, path):
-    def keys(s, seeds=(0,), **design):
-        return lay_out(s, Design(**design), None, list(seeds)).table["key"].tolist()
+    def keys(s, seeds=(0,), policies=None, **design):
+        return lay_out(s, Design(**design), policies, list(seeds)).table["key"].tolist()
 
     (key,) = keys(scenario)
-    assert keys(Scenario.load(path, {"run.duration": "2000 ms", "run.seed": 7, "compare": []})) == [key]
+    other = Scenario.load(path, {"run.duration": "2000 ms", "run.seed": 7, "compare": ["local", "mdi-exit"]})
+    assert keys(other, policies=["mdi-exit"]) == [key]
     assert keys(scenario, grid={"network.link.rate": ["20 Mbps"]}) == [key]
     others = [keys(scenario, (1,)), keys(scenario, grid={"policy.exit_threshold": [0.81]}),
               keys(scenario, grid={"network.link.rate": ["21 Mbps"]})]  # fmt: skip
@@ -239,7 +261,7 @@ def test_parts_of_a_recipe_are_told_apart_by_their_kind(moody):
 
 def test_a_profile_that_is_made_anew_is_read_anew(tmp_path):
     """In one process, which keeps what it has read."""
-    path, found = scenario_file(tmp_path), []
+    path, found = scenario_file(tmp_path, ALONE), []
     for last in (0.9, 0.6):
         made = synthesise(n=400, exits=3, accuracy=(0.4, 0.5, last), stage_s=(0.01, 0.01, 0.02), head_s=0.001,
                           out_bytes=(3000.0, 20000.0, 10000.0, 0.0), seed=0, name="demo")  # fmt: skip
@@ -251,7 +273,7 @@ def test_a_profile_that_is_made_anew_is_read_anew(tmp_path):
 
 
 def test_a_profile_that_changes_meanwhile_is_told(tmp_path):
-    stem = Stem.of(Scenario.load(scenario_file(tmp_path)))
+    stem = Stem.of(Scenario.load(scenario_file(tmp_path, ALONE)))
     assert stem.grow().profile.digest == stem.profile
     with pytest.raises(ExperimentError, match=r"its profile .*demo.npz is not the one"):
         replace(stem, profile="0" * 64).grow()
@@ -529,6 +551,19 @@ def test_the_command_sweeps_and_goes_on(path, tmp_path, capsys, monkeypatch):
     assert [row["policy.exit_threshold"] for row in json.loads(out)] == [0.7, 0.9]
     facts = json.loads((tmp_path / "out" / "provenance.json").read_text())
     assert (facts["kind"], facts["paths"]) == ("sweep", {"policy.exit_threshold": ""})
+
+
+def test_the_end_of_a_long_sweep_fits_a_screen(path, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("LINES", "24")
+    rates = ",".join(f"{n} Mbps" for n in range(5, 45))
+    arguments = ["sweep", str(path), "--grid", f"network.link.rate={rates}", "--seeds", "1", "--jobs", "1"]
+    assert (
+        cli.main([*arguments, "--set", "run.duration=1 s", "--set", "run.warmup=0 s", "--out", str(tmp_path)]) == 0
+    )
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) <= 24
+    assert "network.link.rate (Mbps)" in out
+    assert " of 40 rows; for all: mdisim report" in " ".join(out.split())
 
 
 def test_a_shard_without_runs_is_no_fault(path, tmp_path, capsys, monkeypatch):

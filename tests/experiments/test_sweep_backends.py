@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from worlds import scenario_file
+from worlds import ALONE, scenario_file
 
 from mdisim.experiments.executors import Serial, Where
 from mdisim.experiments.prepare import ExperimentError
@@ -58,7 +58,7 @@ def scene(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scene")
     (folder / "moody.py").write_text(RULES)
     (folder / "program.py").write_text(PROGRAM)
-    return scenario_file(folder)
+    return scenario_file(folder, ALONE)
 
 
 def elsewhere(scene, out, backend, hows="works,fails", seeds=3):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from worlds import scenario_file
+from worlds import ALONE, scenario_file
 
 from mdisim.experiments.sweep.sweep import Sweep, sweep
 
@@ -66,7 +66,7 @@ whole()
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_killed_ten_times_nothing_is_lost_and_nothing_is_done_twice(tmp_path):
-    path, out = scenario_file(tmp_path), tmp_path / "out"
+    path, out = scenario_file(tmp_path, ALONE), tmp_path / "out"
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     started = time.monotonic()
@@ -98,7 +98,7 @@ def path_with(path):
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
 def test_the_command_is_killed_and_its_workers_go_too(tmp_path):
-    path, out = scenario_file(tmp_path), tmp_path / "out"
+    path, out = scenario_file(tmp_path, ALONE), tmp_path / "out"
     command = [sys.executable, "-m", "mdisim", "sweep", str(path), "--seeds=400", "--jobs=2", f"--out={out}"]
     silent = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
     running = subprocess.Popen(command, **silent, start_new_session=True)

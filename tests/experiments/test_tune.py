@@ -44,6 +44,7 @@ def test_spaces_come_from_annotations_or_are_stated():
     assert (how.values, so.values) == (("a", "b"), (False, True))
     gap, most = spaces_of(Recipe, {"gap_s": (0.01, 1.0, "log"), "most": (1, 8)})
     assert (gap.range.log, most.range.whole) == (True, True)
+    assert spaces_of(Recipe, {"gap_s": "0.01:1:log"}) == (gap,)
     assert spaces_of(Recipe, {"how": ["a", "b"]})[0].values == ("a", "b")
 
 

@@ -130,7 +130,18 @@ def test_run_draws_its_timeline_and_tells_of_faults(tmp_path, capsys, monkeypatc
 def test_compare_draws_its_policies_and_runs_nothing_for_it(tmp_path, capsys, monkeypatch, seeds):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("mdisim.experiments.prepare.Ground.run", None)
-    short = ("--seeds", seeds, "--set", "run.duration=20 s", "--set", "run.warmup=2 s", "--out", "out")
+    short = (
+        "--seeds",
+        seeds,
+        "--jobs",
+        "1",
+        "--set",
+        "run.duration=20 s",
+        "--set",
+        "run.warmup=2 s",
+        "--out",
+        "out",
+    )
     code, _, err = told(capsys, "compare", "mdi-exit-2-node", *short, "--plot", "both.svg")
     assert (code, err) == (0, "")
     assert (tmp_path / "both.svg").exists()

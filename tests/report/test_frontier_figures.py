@@ -102,7 +102,7 @@ def test_a_point_is_a_corner_just_if_none_is_better(points, less_x, less_y):
 def test_bounds_of_the_two_measures_are_lines_with_their_values():
     ax = frontier(THREE, bounds={"throughput_bound_per_s": 40.0, Y: 0.95, "latency_p95_s": 1.0})
     assert lines(ax, "_bound") == [[[40.0, 0.0], [40.0, 1.0]], [[0.0, 0.95], [1.0, 0.95]]]
-    assert names(ax)[:2] == ["bound: 40/s", "bound: 95 %"]
+    assert names(ax)[:2] == ["bound: 40.0/s", "bound: 95.0 %"]
     assert ax.get_xlim()[1] > 40.0
 
 
@@ -225,6 +225,16 @@ def test_of_a_sweep_the_runs_that_are_done_count():
     sweep = Sweep(given, {"policy.exit_threshold": ""})
     assert marks(swept(sweep, "policy.exit_threshold"))["a"][:, 1].tolist() == [0.5, 1.5, 2.5]
     assert marks(frontier(sweep, point="policy.exit_threshold"))["a"][:, 0].tolist() == [0.5, 1.5, 2.5]
+
+
+@pytest.mark.parametrize(("draw", "named"), [
+    (lambda s: swept(s, "latency_p95_s"), "latency_p95_s"),
+    (lambda s: swept(s, "policy.exit_threshold", hue="seed"), "seed"),
+    (lambda s: frontier(s, point="accuracy"), "accuracy"),
+])  # fmt: skip
+def test_what_a_sweep_does_not_move_is_no_axis_of_points(draw, named):
+    with pytest.raises(FigureError, match=rf"does not move '{named}'; it moves policy.exit_threshold"):
+        draw(Sweep(points(("a",)).assign(status="done"), {"policy.exit_threshold": ""}))
 
 
 def test_other_columns_may_tell_lines_apart():

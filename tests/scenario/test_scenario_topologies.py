@@ -285,3 +285,19 @@ def test_whatever_is_in_the_file_there_are_links_or_faults(tmp_path_factory, con
     (folder / "net.graphml").write_bytes(raw[:place] + content + raw[place + len(content) :])
     _, found = outcome(TEXT.replace("topology: mesh", DRAWN), folder=folder)
     assert all(fault.line for fault in found)
+
+
+def test_rates_that_other_programs_wrote_are_told_and_not_read(drawn):
+    ours = ' attr.name="rate" attr.type="string"><default>8 Mbps</default></key>'
+    assert drawn().warnings == ()
+    for key, value in (("LinkSpeedRaw", "10000000.0"), ("LinkLabel", "10 Mbps")):
+        theirs = (ours, f' attr.name="{key}" attr.type="string"/>'), ("3 Mbps", value)
+        (warning,) = drawn(*theirs).warnings
+        assert f"edges state '{key}', such as {key} '{value}', which is not read" in warning
+
+
+def test_a_node_without_a_label_goes_by_its_id(drawn):
+    empty = '<data key="n"></data>'
+    with pytest.raises(ScenarioError, match="node 'n7' is no device"):
+        drawn(('<data key="n">worker-2</data>', empty))
+    assert drawn(('<node id="worker-1"/>', f'<node id="worker-1">{empty}</node>'))

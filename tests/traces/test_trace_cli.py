@@ -32,15 +32,19 @@ def test_a_trace_is_converted_and_what_is_left_out_is_said(folder, capsys):
     code, out, _ = told(capsys, "convert", "some.csv", "out.txt", "--to", "pensieve")
     assert code == 0
     assert out.splitlines() == [
-        "some.csv: 2 knots, 4 s, mean 2 Mbit/s; written to out.txt (pensieve)",
+        "some.csv: read as mdisim (seconds, bit/s)",
+        "some.csv: 2 knots, 4.00 s, mean 2.00 Mbit/s; written to out.txt (pensieve)",
         "left out, as pensieve has no place for it: latency_s, that it ends in hold",
     ]
     assert (folder / "out.txt").read_text() == "0.0\t8.0\n1.0\t8.0\n4.0\t0.0\n"
     code, out, _ = told(capsys, "convert", "out.txt", "back.csv")
-    assert out.splitlines() == ["out.txt: 2 knots, 4 s, mean 2 Mbit/s; written to back.csv (mdisim)"]
+    assert out.splitlines() == [
+        "out.txt: read as pensieve (seconds, Mbit/s until then)",
+        "out.txt: 2 knots, 4.00 s, mean 2.00 Mbit/s; written to back.csv (mdisim)",
+    ]
     assert read("back.csv") == Trace([0, 1], [8e6, 0], 4)
     _, out, _ = told(capsys, "convert", "back.csv", "again.csv")  # whose notes say where it was read from once
-    assert out.startswith("back.csv: 2 knots")
+    assert out.startswith("back.csv: read as mdisim (seconds, bit/s)\nback.csv: 2 knots")
 
 
 def test_nothing_is_replaced_unless_told(folder, capsys):
@@ -65,11 +69,13 @@ def test_the_bins_of_packets_and_the_column_of_a_log_are_options(folder, capsys)
     assert read("out").rate_bps.tolist() == [48e3, 24e3]
     code, _, err = told(capsys, "convert", "packets", "other", "--column", "UL_bitrate")
     assert code == 2
-    assert "column is for irish5g files" in err
+    assert "column is for iperf3 and irish5g files" in err
     assert not (folder / "other").exists()
 
 
-@pytest.mark.parametrize(("option", "value", "form"), [("bin", "0.1", "mahimahi"), ("column", "x", "irish5g")])
+@pytest.mark.parametrize(
+    ("option", "value", "form"), [("bin", "0.1", "mahimahi"), ("column", "x", "iperf3 and irish5g")]
+)
 def test_options_of_other_formats_do_not_hide_a_shipped_trace(folder, capsys, option, value, form):
     code, _, err = told(capsys, "stats", "lte-driving", f"--{option}", value)
     assert code == 2
@@ -87,13 +93,14 @@ def test_a_trace_too_long_to_measure_is_named(folder, capsys):
 def test_statistics_as_a_table_and_as_json(folder, capsys):
     code, out, _ = told(capsys, "stats", "some.csv")
     assert code == 0
-    head, _, row = [line.split("  ") for line in out.splitlines() if line.strip()]
+    head, _, row, told_as = [line.split("  ") for line in out.splitlines() if line.strip()]
+    assert told_as == ["some.csv: read as mdisim (seconds, bit/s)"]
     cells = {key.strip() for key in head if key.strip()}
     assert cells == {"trace", "duration", "mean", "p5", "p50", "p95", "cv", "outage", "autocorrelation", "knots"}
-    assert {"2 Mbit/s", "75.0 %", "1.73"} <= {cell.strip() for cell in row}
+    assert {"2.00 Mbit/s", "75.0 %", "1.73"} <= {cell.strip() for cell in row}
     code, out, _ = told(capsys, "stats", "--json", "some.csv", "some.csv")
     (found,) = json.loads(out)
-    assert found["trace"] == "some.csv"
+    assert (found["trace"], found["read_as"]) == ("some.csv", "mdisim (seconds, bit/s)")
     asked = ("duration_s", "mean_bps", "p5_bps", "p50_bps", "p95_bps", "outage_share", "loss_mean")
     assert [found[key] for key in asked] == [4, 2e6, 0, 0, 8e6, 0.75, None]
     assert found["cv"] == pytest.approx(3**0.5)

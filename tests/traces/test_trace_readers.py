@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_files import IRISH, KNOWN, OBOE
 
-from mdisim.traces import Trace, TraceError, format_of, read
+from mdisim.traces import Trace, TraceError, doubts, format_of, load, read, shipped
 from mdisim.traces.formats import FORMATS
 
 
@@ -151,7 +151,7 @@ def test_what_is_no_format_is_said_with_what_would_do(made, text):
 def test_a_name_that_is_no_format_or_an_option_that_is_not_the_formats_is_refused(made):
     with pytest.raises(TraceError, match="no format 'csv'; there are mdisim, mahimahi"):
         read(made("1"), "csv")
-    assert "column is for irish5g files" in refusal(made("1"), column="DL_bitrate")
+    assert "column is for iperf3 and irish5g files" in refusal(made("1"), column="DL_bitrate")
     assert "bin_s is for mahimahi files" in refusal(made(IRISH), bin_s=0.1)
     for bin_s in (0, -1, 0.0005, 1e300, float("nan"), float("inf")):
         with pytest.raises(TraceError, match="whole milliseconds"):
@@ -176,7 +176,7 @@ def test_a_name_that_is_no_format_or_an_option_that_is_not_the_formats_is_refuse
         ("mdisim", "# a: b\ntime_s,rate_bps\n0,1\n2,3\n1,3\n", "line 5: time_s 1.0 comes after 2.0; times must"),
         ("mdisim", "time_s,rate_bps\n5,1\n6,1\n", "line 2: time_s begins at 5; 0 would do"),
         ("mdisim", "time_s,rate_bps,loss\n0,1,1\n1,1,0\n", "line 2: loss is 1; a share below 1 would do"),
-        ("mdisim", "time_s,rate_bps,speed\n0,1,1\n", "line 1: no column 'speed'; there are time_s, rate_bps, l"),
+        ("mdisim", "time_s,rate_bps,speed\n0,1,1\n", "line 1: 'speed' is no column of an mdisim trace"),
         ("mdisim", "time_s,rate_bps,rate_bps\n0,1,1\n", "each name once"),
         ("mdisim", "time_s,latency_s\n0,1\n", "line 1: time_s and rate_bps are needed"),
         ("mdisim", "time_s,rate_bps\n", "has column names but no rows"),
@@ -267,3 +267,103 @@ def test_no_message_is_longer_than_a_page(made):
         "5\n" + "y" * 9_000,
     ):
         assert len(refusal(made(text))) < 600
+
+
+# --- any table, and what iperf3 prints
+
+STAMPS = """time,throughput,area
+2023-04-20 13:57:01 CDT,14,rural
+2023-04-20 13:57:02 CDT,20,rural
+2023-04-20 13:57:03 CDT,11,rural
+2023-04-20 16:20:10 CDT,24,urban
+2023-04-20 16:20:11 CDT,10,urban
+"""
+NAMED = {"time": "time", "rate": "throughput", "unit": "Mbps"}
+
+
+def test_a_gap_in_a_table_is_refused_or_made_what_is_asked_for(made):
+    path = made(STAMPS)
+    assert "line 5: comes 8587 s after line 4" in refusal(path, **NAMED)
+    outage, hold, cut = (read(path, **NAMED, gap=gap) for gap in ("outage", "hold", "cut"))
+    assert outage == Trace([0, 1, 2, 3, 8589, 8590], [14e6, 20e6, 11e6, 0, 24e6, 10e6], 8591)
+    assert hold == Trace([0, 1, 2, 8589, 8590], [14e6, 20e6, 11e6, 24e6, 10e6], 8591)
+    assert cut == Trace([0, 1, 2, 3, 4], [14e6, 20e6, 11e6, 24e6, 10e6], 5)
+    assert outage.notes["gaps"] == "1, 8587 s in all, as outage"
+
+
+def test_a_gap_in_an_irish_log_is_one_too(made):
+    late = IRISH.replace("2020.01.01_00.00.02", "2020.01.01_01.00.00")
+    rows = late + "2020.01.01_01.00.01,1,8,0,I,60.0\n2020.01.01_01.00.02,1,8,0,I,60.0\n"
+    assert "times the median step" in refusal(made(rows))
+    outage = read(made(rows), gap="outage")
+    assert outage.rate_bps.tolist() == [1e6, 4e6, 0, 0, 8e3, 8e3]
+    np.testing.assert_allclose(outage.latency_s, [0.04, 0.04, 0.04, 0.03, 0.03, 0.03])
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "separated"),
+    [
+        ("when;Throughput [kbit/s];RSRP\n5;1000;-90\n7;2000;-91\n", ("when", "Throughput [kbit/s]"), "semicolons"),
+        ("when\tr\n5\t1000\n7\t2000\n", ("when", "r"), "tabs"),
+        ("5 1000\n7 2000\n", ("1", "2"), "blanks"),
+        ('"when","r, down"\n5,1000\n5,\n7,1000\n7,3000\n', ("when", "r, down"), "commas"),
+        ("when,r\n23:59:58,1000\n00:00:00,2000\n", ("when", "r"), "commas"),
+    ],
+)
+def test_any_table_is_read_by_its_columns(made, text, columns, separated):
+    trace = read(made(text), time=columns[0], rate=columns[1], unit="kbit/s")
+    assert trace == Trace([0, 2], [1e6, 2e6], 4)
+    assert f"separated by {separated}" in trace.read_as
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "told"),
+    [
+        ("a,b\n0,1\n1,2\n", {"time": "a"}, "give rate and unit, too"),
+        ("a,b\n0,1\n1,2\n", {"time": "a", "rate": "c", "unit": "bps"}, "no column 'c'"),
+        ("a,b\n0,1\n1,2\n", {"time": "a", "rate": "b", "unit": "Mbp"}, "no unit 'Mbp'"),
+        ("a,b\n0,1\n1,x\n", {"time": "a", "rate": "b", "unit": "bps"}, "line 3: b is 'x'"),
+        ("a,b\n0,1\n\n1,2,3\n", {"time": "a", "rate": "b", "unit": "bps"}, "line 4: has 3 cells"),
+        ("a,b\n2,1\n1,2\n", {"time": "a", "rate": "b", "unit": "bps"}, "line 3: a 1 comes after 2"),
+        ("a,b\n01/02/2020 10:00:00,1\n", {"time": "a", "rate": "b", "unit": "bps"}, "a is '01/02/2020 10:00:00'"),
+        ("a,b\n10:00:00 CET,1\n10:00:01 CEST,2\n", {"time": "a", "rate": "b", "unit": "bps"}, "several zones"),
+        ("0 1\n1 2\n", {"time": "a", "rate": "b", "unit": "bps"}, "give 1 to 2, not 'a'"),
+        ("a,b\n0,1\n1,2\n", {"time": "a", "rate": "b", "unit": "bps", "format": "oboe"}, "leave out format"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_told(made, text, options, told):
+    assert told in refusal(made(text), **options)
+
+
+def test_columns_that_are_not_known_are_told_with_the_way_to_name_them(made):
+    for text in ("time_s,rate_mbps\n0,1\n1,2\n", "Time (UTC);Rate [Mbit/s]\n1;2\n2;3\n"):
+        assert "--time COLUMN --rate COLUMN --unit Mbps" in refusal(made(text))
+    assert "separated by semicolons, are 'Time (UTC)', 'Rate [Mbit/s]'" in refusal(made(text))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda text: text.replace("8e6", "nan"), "interval 2: bits_per_second is 'nan'"),
+        (lambda text: text.replace('"omitted": false', '"omitted": true'), "all are omitted"),
+        (lambda text: text.replace('"sum"', '"sum_sent"'), "interval 1: has no 'sum'"),
+        (lambda text: '{"error": "unable to connect"}', "unable to connect"),
+        (lambda text: "{}", "give what iperf3 --json printed"),
+        (lambda text: text[:-9], "is not JSON"),
+    ],
+)
+def test_what_iperf3_did_not_measure_is_refused(made, change, told):
+    assert told in refusal(made(change(KNOWN["iperf3"][0])))
+
+
+def test_omitted_intervals_and_values_that_are_no_numbers_are_counted(made):
+    notes = read(made(KNOWN["iperf3"][0])).notes
+    assert notes["left out"] == "1 omitted or empty intervals"
+    assert notes["not a number"] == "1 values beside the rates"
+
+
+def test_a_rate_that_fills_most_of_a_trace_is_doubted():
+    gap = Trace([0, 1, 2, 8589, 8590], [1, 2, 1, 2, 1], 8591)
+    assert "one rate holds for 8587 s from 2 s on, 8587 times the median step" in doubts(gap)[0]
+    assert doubts(Trace([0, 12, 20, 28, 36, 39, 44, 52], range(8), 60)) == []
+    assert not any(doubts(load(name)) for name in shipped())

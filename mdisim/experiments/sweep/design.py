@@ -129,8 +129,9 @@ def _in_strata(rng: np.random.Generator, n: int, d: int) -> NDArray[np.float64]:
 
 
 def range_of(bounds: Any) -> Range:
-    """Read (low, high), which 'log' and 'int' may follow, in numbers or quantities in text."""
-    parts = tuple(bounds) if isinstance(bounds, Sequence) and not isinstance(bounds, str) else ()
+    """Read (low, high), which 'log' and 'int' may follow, in numbers or quantities in text; or 'low:high:log'."""
+    stated = _bounds_in(bounds, bounds) if isinstance(bounds, str) else bounds
+    parts = tuple(stated) if isinstance(stated, Sequence) else ()
     (low, high), flags = (parts[:2] if len(parts) >= 2 else (None, None)), parts[2:]
     if low is None or not set(flags) <= set(FLAGS):
         raise ExperimentError(f"{bounds!r} is no range; low:high would do, or low:high:log, low:high:int")
@@ -207,9 +208,15 @@ def values_of(option: str, written: str) -> tuple[str, list[Any]]:
 def bounds_of(option: str, written: str) -> tuple[str, tuple[Any, ...]]:
     """Read `path=low:high[:log][:int]`."""
     path, values = assignment(option, written)
-    low_high_flags = [part.strip() for part in values.split(":")]
     try:
-        read = [compose(part, written).data() if part else part for part in low_high_flags]
+        return path, _bounds_in(values, written)
+    except ExperimentError as error:
+        raise ExperimentError(f"{option} {written}: {error}") from None
+
+
+def _bounds_in(values: str, origin: str) -> tuple[Any, ...]:
+    """The parts of low:high[:log][:int], each read as --set reads a value."""
+    try:
+        return tuple(compose(part, origin).data() if part else part for part in map(str.strip, values.split(":")))
     except YamlError as error:
-        raise ExperimentError(f"{option} {written}: {error.message}") from None
-    return path, tuple(read)
+        raise ExperimentError(error.message) from None

@@ -24,6 +24,7 @@ from mdisim.profiles.profile import Half
 from mdisim.scenario import Scenario, ScenarioError
 from mdisim.scenario.faults import Document, Fault
 from mdisim.scenario.models import Policy as Stated
+from mdisim.scenario.nearest import nearest
 from mdisim.scenario.overrides import apply, assignments
 from mdisim.scenario.yamlio import compose
 
@@ -77,7 +78,7 @@ def lay_out(
         if path in {**design.grid, **design.zip, **design.random, **design.latin}
     ]
     _refuse(faults)
-    named = None if policies is None else _labelled(policies)
+    named = _compared(scenario, design) if policies is None else _labelled(policies)
     points = design.points()
     rows: list[dict[str, Any]] = []
     tasks: dict[str, Task] = {}
@@ -160,6 +161,12 @@ def _labelled(given: Recipes) -> dict[str, AnyRecipe]:
     return dict(zip(labels, every, strict=True))
 
 
+def _compared(scenario: Scenario, design: Design) -> dict[str, AnyRecipe] | None:
+    """The policies under `compare`, as `compare` has them; None is the scenario's own, which a path may name."""
+    own = {*design.grid, *design.zip} & {"policy.name", "policy.rule", "policy.label"}
+    return None if own else {p.called: p.called for p in scenario.spec.compare} or None
+
+
 def _label(given: AnyRecipe) -> str:
     if isinstance(given, str):
         return given
@@ -195,7 +202,17 @@ def _cells(
         except ExperimentError as error:
             faults.append(str(error))
             unused.clear()
-    return cells, faults + [f"{path}: none of {', '.join(named)} has this parameter" for path in sorted(unused)]
+    return cells, faults + [_of_none(grown, path, own[path], named) for path in sorted(unused)]
+
+
+def _of_none(scenario: Scenario, path: str, value: Any, named: Mapping[str, AnyRecipe]) -> Fault:
+    """The fault of a path that none of the policies knows."""
+    stated = [scenario.stated(one) if isinstance(one, str) else one for one in named.values()]
+    known = {name for one in stated if isinstance(one, Mapping) for name in _parameters(scenario, one)}
+    near = nearest(path.split(".")[1], known)
+    would = f"; did you mean {near[0]!r}?" if near else ""
+    say = f"none of {', '.join(named)} has this parameter{would}"
+    return Fault("policy", say, override=f"{path}={value}")
 
 
 def _recipe(scenario: Scenario, given: AnyRecipe, own: Point) -> tuple[Recipe, set[str]]:

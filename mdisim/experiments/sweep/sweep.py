@@ -13,7 +13,7 @@ import pandas as pd
 
 from mdisim import metrics
 from mdisim.experiments.executors import Engine, Where, engine
-from mdisim.experiments.prepare import ExperimentError
+from mdisim.experiments.prepare import ExperimentError, counted
 from mdisim.experiments.sweep.crew import GIVEN_UP, Perform, outcomes
 from mdisim.experiments.sweep.design import Design
 from mdisim.experiments.sweep.plan import Plan, Recipes, lay_out
@@ -158,11 +158,12 @@ def sweep(
         Values by dotted path, such as `{"network.link.rate": ["10 Mbps", "20 Mbps"]}`: those of a grid are
         crossed, those of a zip move together. What --set takes would do as a path and as a value.
     random, latin
-        Bounds by dotted path: (low, high), which "log" and "int" may follow. `points` are drawn, independently or
-        as a Latin hypercube, from `design_seed`.
+        Bounds by dotted path: (low, high), which "log" and "int" may follow, or a text such as "0.3:0.95:log".
+        `points` are drawn, independently or as a Latin hypercube, from `design_seed`.
     policies
-        What `compare` takes, but laid-out Policies; the scenario's own if left out. Paths that begin with
-        policy. reach every one of them that has the parameter.
+        What `compare` takes, but laid-out Policies. If left out, the scenario's `compare`, or else its own policy,
+        which is also meant where `policy.name` is a path of the design. Paths that begin with policy. reach every
+        one of them that has the parameter.
     seeds
         How many, counted from 0, or which. Every point and policy meets the same work at the same seed.
     out
@@ -186,11 +187,10 @@ def sweep(
         What is asked for cannot be run: every fault of the design at once, before anything runs.
     """
     given = scenario if isinstance(scenario, Scenario) else _loaded(scenario)
-    counted = range(seeds) if isinstance(seeds, int) else tuple(seeds)
     design = Design(_plain(grid), _plain(zip), _plain(random), _plain(latin), points, design_seed)
     where, part = Where(backend, jobs, address), shard_of(shard)
     plan = lay_out(
-        given, design, policies, counted, lambda done, total: progress(Tally(total, done, checking=True))
+        given, design, policies, counted(seeds), lambda done, total: progress(Tally(total, done, checking=True))
     )
     return sweep_on(plan, where, out, part, keep_runs, retry_failed, force, command, progress)
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from math import nan
 from typing import Any
 
-import pandas as pd
-
 from mdisim import metrics
 from mdisim.experiments.steadiness import BINS, DRIFT, doubt, in_system, settled_s
 from mdisim.experiments.written import cell
@@ -134,7 +132,7 @@ def _faults(run: Run) -> list[Table]:
 
 def _fault(row: Mapping[Any, Any]) -> tuple[str, ...]:
     names = ("start_s", "end_s", "before_per_s", "lowest_per_s", "recovery_s")
-    numbers = ("–" if pd.isna(row[name]) else f"{row[name]:.4g}" for name in names)
+    numbers = (cell(row[name], nan).replace("-", "–") for name in names)
     return (f"{row['target']}: {row['kind']}", *numbers, str(row["lost"]))
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from mdisim.experiments.sweep.sweep import MEASURES, PENDING, Sweep
 from mdisim.experiments.sweep.work import DONE, FAILED
+from mdisim.experiments.written import stated, stated_one
 from mdisim.metrics import VERDICTS
 from mdisim.report.frontiers import frontier, swept
 from mdisim.report.measures import words
@@ -38,21 +39,18 @@ def body(sweep: Sweep) -> Body:
 
 
 def _facts(sweep: Sweep) -> Facts:
-    found = [(sweep.head(path), _range(_axis(sweep.runs[path]))) for path in sweep.paths]
+    found = [(path, _range(_axis(sweep.runs[path]), sweep.units[path])) for path in sweep.paths]
     found.append(("policies", ", ".join(map(str, sweep.runs["policy"].unique()))))
     return (*found, ("seeds", ", ".join(str(seed) for seed in sorted(sweep.runs["seed"].unique()))))
 
 
-def _range(values: pd.Series[Any]) -> str:
+def _range(values: pd.Series[Any], unit: str) -> str:
     """The values of a path, or what they lie between."""
-    different = [_short(value) for value in values.drop_duplicates()]
+    different = [stated_one(value, unit) for value in values.drop_duplicates().tolist()]
     if len(different) <= MOST_VALUES or not pd.api.types.is_numeric_dtype(values):
         return ", ".join(different[:MOST_VALUES]) + (" and more" if len(different) > MOST_VALUES else "")
-    return f"{len(different)} values from {_short(values.min())} to {_short(values.max())}"
-
-
-def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    low, high = (stated_one(value, unit) for value in values.agg(["min", "max"]).tolist())
+    return f"{len(different)} values from {low} to {high}"
 
 
 def _warnings(sweep: Sweep) -> list[str]:
@@ -95,11 +93,14 @@ def _points(sweep: Sweep) -> Table:
     measures = known(sweep.runs, TABLED)
     table = sweep.table(measures)
     columns = [column(name, table[name].tolist(), table[f"{name}_high"].tolist()) for name in measures]
-    texts = [[_short(value) for value in table[path]] for path in sweep.paths]
+    points = [stated(table[path].tolist(), sweep.units[path]) for path in sweep.paths]
     others = [table["policy"].astype(str), table["seeds"].astype(str)]
     worst = table["verdict"].fillna("–").astype(str)
-    rows = tuple(zip(*texts, *others, *(cells for _, cells in columns), worst, strict=True))
-    heads = (*map(sweep.head, sweep.paths), "policy", "seeds", *(str(head) for head, _ in columns), "verdict")
+    rows = tuple(
+        zip(*(texts for _, texts in points), *others, *(cells for _, cells in columns), worst, strict=True)
+    )
+    moved = (f"{path} ({unit})" if unit else path for path, (unit, _) in zip(sweep.paths, points, strict=True))
+    heads = (*moved, "policy", "seeds", *(str(head) for head, _ in columns), "verdict")
     more = len(rows) - MOST_ROWS
     note = "Means over seeds ± half of the 95 % interval." + (
         f" The first {MOST_ROWS} of {len(rows)} rows; summary.parquet has all." if more > 0 else ""
@@ -121,7 +122,7 @@ def _failures(sweep: Sweep) -> list[Table]:
 def _sketches(sweep: Sweep, done: pd.DataFrame) -> list[Sketch]:
     there = known(done, DRAWN)
     called = {path: sweep.head(path) for path in sweep.paths}
-    path, rows, note = lined(done.rename(columns=called), tuple(called.values()))
+    path, rows, note = lined(done.rename(columns=called), tuple(called.values()), tuple(sweep.units.values()))
     found = []
     if path is not None:
         found = [_swept(rows, path, measure, note) for measure in there]
@@ -139,7 +140,9 @@ def _swept(rows: pd.DataFrame, path: str, measure: str, note: str) -> Sketch:
     return Sketch(title, alt, lambda ax: swept(rows, path, measure, ax=ax), note)
 
 
-def lined(done: pd.DataFrame, paths: tuple[str, ...]) -> tuple[str | None, pd.DataFrame, str]:
+def lined(
+    done: pd.DataFrame, paths: tuple[str, ...], units: tuple[str, ...] = ()
+) -> tuple[str | None, pd.DataFrame, str]:
     """The path that lines go along, the rows of which they are made, and what is to be said of them.
 
     It is the first path, or the first along which each policy has one point only. Where there is none such, the
@@ -153,7 +156,15 @@ def lined(done: pd.DataFrame, paths: tuple[str, ...]) -> tuple[str | None, pd.Da
     if not rows.duplicated(["policy", path, "seed"]).any():
         return path, rows, ""
     others = [other for other in paths if other != path]
-    where = rows[others].map(_short).apply(lambda row: ", ".join(f"{o} {row[o]}" for o in others), axis=1)
+    unit = dict(zip(paths, units, strict=False))
+    parts = [
+        [
+            f"{o.removesuffix(f' ({unit.get(o)})')} {stated_one(value, unit.get(o, ''))}"
+            for value in rows[o].tolist()
+        ]
+        for o in others
+    ]
+    where = pd.Series([", ".join(texts) for texts in zip(*parts, strict=True)], index=rows.index)
     named = rows["policy"].astype(str) + ", " + where
     if named.nunique() <= MOST_LINES:
         return path, rows.assign(policy=named), ""

@@ -13,7 +13,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from mdisim.traces.formats.knots import made
+from mdisim.traces.formats.knots import bridged, made
 from mdisim.traces.formats.page import Faults, Page, not_a_quantity, shown, to_floats
 from mdisim.traces.trace import Floats, Trace, TraceError
 
@@ -22,7 +22,7 @@ COLUMNS = ("DL_bitrate", "UL_bitrate")
 _STAMP = re.compile(r"([0-9]{4})\.([0-9]{2})\.([0-9]{2})_([0-9]{2})\.([0-9]{2})\.([0-9]{2})")
 
 
-def parse(page: Page, column: str = COLUMNS[0]) -> Trace:
+def parse(page: Page, column: str = COLUMNS[0], gap: str | None = None) -> Trace:
     """Read the bitrate in that column."""
     if column not in COLUMNS:
         raise TraceError(f"no column {column!r} of bitrates; {' or '.join(COLUMNS)} would do")
@@ -37,12 +37,14 @@ def parse(page: Page, column: str = COLUMNS[0]) -> Trace:
     rates = _quantities(column, bitrates, faults)
     ping_ms = _pings(pings[0], faults) if pings else None
     faults.refuse()
-    second, row_of = np.unique(seconds, return_inverse=True)
-    time_s = second.astype(np.float64)
-    gaps = np.diff(time_s)
-    notes = page.notes("irish5g", column=column, **{"longest gap": f"{gaps.max(initial=1.0):.0f} s"})
-    rate_bps = _mean(rates, row_of) * 1e3
+    second, first, row_of = np.unique(seconds, return_index=True, return_inverse=True)
+    stamps_s = second.astype(np.float64)
+    time_s, rate_bps, bridges = bridged(page, stamps_s, _mean(rates, row_of) * 1e3, gap, (first + 2).tolist())
+    longest = {"longest gap": f"{np.diff(stamps_s).max(initial=1.0):.0f} s"}
+    notes = page.notes("irish5g", column=column, **longest, **bridges)
     latency_s = None if ping_ms is None else _mean(ping_ms, row_of) / 2e3
+    if latency_s is not None and len(time_s) > len(stamps_s):  # in an outage as before it
+        latency_s = latency_s[np.searchsorted(stamps_s, time_s, side="right") - 1]
     return made(page, time_s, rate_bps, float(time_s[-1]) + 1.0, notes, latency_s)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from mdisim.traces.formats.page import Faults, Page
 from mdisim.traces.trace import Floats, Trace, TraceError
 
 MOST_STEPS_LATE = 10.0
+GAPS = ("outage", "hold", "cut")  # what may be made of a gap
+MOST_MEDIANS = 10.0  # of a step, which is then no step but a gap: nobody measured
 
 
 def ended_trace(page: Page, end_s: Floats, rate_bps: Floats, start_s: float, notes: Mapping[str, str]) -> Trace:
@@ -36,6 +38,41 @@ def ended_trace(page: Page, end_s: Floats, rate_bps: Floats, start_s: float, not
     left_out = int((~held[1:]).sum())
     more = {"left out": f"{left_out} line{'s' * (left_out > 1)} of no duration"} if left_out else {}
     return made(page, np.concatenate(([0.0], ends[:-1])), used, float(ends[-1]), {**notes, **more})
+
+
+def bridged(
+    page: Page, time_s: Floats, rate_bps: Floats, gap: str | None, lines: Sequence[int]
+) -> tuple[Floats, Floats, dict[str, object]]:
+    """Times and rates of what was measured row by row, [n] each, with every gap made what `gap` says, and a note.
+
+    A gap is a step of more than ten median steps. `outage`: the rate before it holds for a median step, then it is
+    zero; `hold`: it holds; `cut`: the time of the gap is left out; None refuses. `lines` are those of the rows in
+    the file.
+    """
+    if gap is not None and gap not in GAPS:
+        raise TraceError(f"{page.where}: gap is {gap!r}; give {' or '.join(GAPS)}")
+    steps = np.diff(time_s)
+    usual_s = float(np.median(steps)) if len(steps) else 0.0
+    wide = steps > MOST_MEDIANS * usual_s
+    if not wide.any():
+        return time_s, rate_bps, {}
+    if gap is None:
+        faults = Faults(page.where)
+        for i in np.flatnonzero(wide).tolist():
+            faults.add(
+                lines[i + 1],
+                f"comes {steps[i]:g} s after line {lines[i]}, {steps[i] / usual_s:.0f} times the median step of "
+                f"{usual_s:g} s; give --gap outage (a rate of 0 between), --gap cut or --gap hold",
+            )
+        faults.refuse()
+    told: dict[str, object] = {"gaps": f"{int(wide.sum())}, {steps[wide].sum():.6g} s in all, as {gap}"}
+    if gap == "cut":
+        time_s = np.concatenate(([0.0], np.cumsum(np.where(wide, usual_s, steps))))
+    if gap == "outage":
+        before = time_s[:-1][wide] + usual_s
+        places = np.flatnonzero(wide) + 1
+        time_s, rate_bps = np.insert(time_s, places, before), np.insert(rate_bps, places, 0.0)
+    return time_s, rate_bps, told
 
 
 def made(

@@ -31,7 +31,8 @@ def parse(page: Page) -> Trace:
     names = [name.strip() for name in page.lines[above].split(",")]
     if unknown := [name for name in names if name not in COLUMNS]:
         raise TraceError(
-            f"{page.where}: line {above + 1}: no column {shown(unknown[0])}; there are {', '.join(COLUMNS)}"
+            f"{page.where}: line {above + 1}: {shown(unknown[0])} is no column of an mdisim trace; these are "
+            f"{', '.join(COLUMNS)}. Any table: mdisim trace convert --time COLUMN --rate COLUMN --unit Mbps"
         )
     if len(set(names)) < len(names) or not set(NEEDED) <= set(names):
         raise TraceError(f"{page.where}: line {above + 1}: {' and '.join(NEEDED)} are needed, each name once")
@@ -43,7 +44,7 @@ def parse(page: Page) -> Trace:
     duration_s, end = _duration(page.where, notes, columns["time_s"]), _end(page.where, notes)
     need_within(page.where, columns["time_s"], columns["rate_bps"], duration_s)
     try:
-        return Trace(duration_s=duration_s, end=end, notes=notes, **columns)
+        return Trace(duration_s=duration_s, end=end, notes=notes, **columns)  # type: ignore[arg-type]
     except TraceError as error:
         raise TraceError(f"{page.where}: {error}") from error
 
