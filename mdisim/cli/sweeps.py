@@ -20,6 +20,7 @@ from mdisim.cli.options import (
 )
 from mdisim.cli.output import as_json, show
 from mdisim.cli.sweeps_shown import (
+    forecast_report,
     judged_line,
     search_report,
     sweep_report,
@@ -62,6 +63,12 @@ runs_somewhere = together(
 @click.option("--shard", metavar="I/N", help="Do only every Nth run, from the Ith; I counts from 0.")
 @click.option("--keep-runs", is_flag=True, help="Write the tables of every run, too.")
 @click.option("--retry-failed", is_flag=True, help="Do again what failed before.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Check the design; say how many runs it has, how long they take, and "
+    "which points come first. Nothing is written.",
+)
 @click.option("--measures", metavar="A,B,C", help="Which measures to print; all are written.")
 @runs_somewhere
 @reads_scenario
@@ -76,6 +83,7 @@ def sweep(
     shard: str | None,
     keep_runs: bool,
     retry_failed: bool,
+    dry_run: bool,
     measures: str | None,
     overrides: tuple[str, ...],
     allow_code: bool,
@@ -88,22 +96,28 @@ def sweep(
 
     A sweep that was stopped, by whatever, goes on where it was when the same command is given again.
     """
-    from mdisim.errors import RunError
-    from mdisim.experiments.sweep.plan import lay_out
-    from mdisim.experiments.sweep.sweep import MEASURES, Tally, shard_of, sweep_on
-
-    where, part = _where(options), shard_of(shard)
     loaded = scenario_of(scenario, overrides, allow_code)
-    wanted = MEASURES if measures is None else tuple(listed(measures))
-    _known(wanted, loaded)
     warn(loaded.warnings)
-    with tallies(f"sweep of {loaded.name}") as told:
+    with tallies(f"sweep of {loaded.name}") as told:  # before what follows is loaded, which takes a second
+        from mdisim.errors import RunError
+        from mdisim.experiments.sweep.forecast import forecast
+        from mdisim.experiments.sweep.plan import lay_out
+        from mdisim.experiments.sweep.sweep import MEASURES, Tally, shard_of, sweep_on
+
+        where, part = _where(options), shard_of(shard)
+        wanted = MEASURES if measures is None else tuple(listed(measures))
+        _known(wanted, loaded)
         named = None if policies is None else listed(policies)
         plan = lay_out(
             loaded, _design(options), named, range(seeds), lambda n, total: told(Tally(total, n, checking=True))
         )
         directory = placed(out, loaded.name, plan.identity)
-        done = sweep_on(plan, where, directory, part, keep_runs, retry_failed, force, command, told)
+        expected = forecast(plan, where, directory, part) if dry_run else None
+        if expected is None:
+            done = sweep_on(plan, where, directory, part, keep_runs, retry_failed, force, command, told)
+    if expected is not None:
+        forecast_report(plan, expected, wants_json=wants_json)
+        return
     if wants_json:
         as_json(done.records(wanted))
     else:

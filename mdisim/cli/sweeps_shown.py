@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mdisim.cli.output import bar, height, is_watched, say, show, table
+from mdisim.cli.output import as_json, bar, height, is_watched, say, show, table
 from mdisim.experiments.written import VERDICT, numeric, quantity, stated, stated_one
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mdisim.experiments.judging import Judged
     from mdisim.experiments.search import Search
+    from mdisim.experiments.sweep.forecast import Forecast
+    from mdisim.experiments.sweep.plan import Plan
     from mdisim.experiments.sweep.sweep import Sweep, Tally
     from mdisim.experiments.trials import Trial
     from mdisim.experiments.tune import Tuning
 
+CHECKING = "points checked"
 EVERY_S = 30.0  # between lines of progress where nobody looks on
+FIRST_POINTS = 10  # of a design, as --dry-run shows them
 AROUND = 11  # lines of the screen beside the rows: the table's head, what failed, where it was written
 FEWEST_ROWS = 5  # printed on whatever screen
 MOST_MESSAGES = 5  # printed
@@ -27,8 +34,12 @@ MOST_MESSAGES = 5  # printed
 
 @contextmanager
 def tallies(what: str) -> Iterator[Callable[[Tally], None]]:
-    """A bar with rate and remaining time where somebody looks on; else a line now and then on stderr."""
+    """A bar with rate and remaining time where somebody looks on; else a line now and then on stderr.
+
+    The first line comes at once.
+    """
     if not is_watched():
+        say(f"{what}: begins", err=True)
         yield _Lines(what)
         return
     from rich.progress import MofNCompleteColumn, TimeRemainingColumn
@@ -37,7 +48,7 @@ def tallies(what: str) -> Iterator[Callable[[Tally], None]]:
         pace = Pace()
 
         def told(tally: Tally) -> None:
-            note = "points checked" if tally.checking else pace.note(tally)
+            note = CHECKING if tally.checking else pace.note(tally)
             update(total=tally.total, completed=tally.done, note=note)
 
         yield told
@@ -64,12 +75,21 @@ class Pace:
 
 
 class _Lines:
-    """Says how far a sweep is, at most every half minute, and at its end."""
+    """Says how much there is to do, how far it is at most every half minute, and its end."""
 
     def __init__(self, what: str) -> None:
         self._what, self._pace, self._said = what, Pace(), time.monotonic()
+        self._stages: set[bool] = set()  # checking, and running: what has been announced
 
     def __call__(self, tally: Tally) -> None:
+        if tally.checking not in self._stages:
+            self._stages.add(tally.checking)
+            before = f", {tally.before} from before" if tally.before else ""
+            todo = f"checks {tally.total} points" if tally.checking else f"{tally.total} runs{before}"
+            say(f"{self._what}: {todo}", err=True)
+        if tally.checking and time.monotonic() - self._said >= EVERY_S:
+            self._said = time.monotonic()
+            say(f"{self._what}: {tally.done} of {tally.total} {CHECKING}", err=True)
         if tally.checking:
             return
         per_s, now = self._pace.per_s(tally), time.monotonic()
@@ -127,15 +147,49 @@ def search_report(found: Search, scenario: str) -> None:
     table(rows)
 
 
+def forecast_report(plan: Plan, expected: Forecast, *, wants_json: bool) -> None:
+    """Print how many runs there are, about how long they take, and the first points."""
+    points = plan.table.drop_duplicates("point")[[*plan.paths]]
+    first = points.head(FIRST_POINTS)
+    if wants_json:
+        facts = {**asdict(expected), "seconds": expected.seconds, "points": len(points)}
+        as_json(facts | {"first_points": first.to_dict("records")})
+        return
+    policies, seeds = (plan.table[name].nunique() for name in ("policy", "seed"))
+    before = f", {expected.before} of them from before" if expected.before else ""
+    show(f"{expected.runs} runs{before}: {len(points)} points, {policies} policies, {seeds} seeds")
+    if expected.run_s is not None:
+        together = f"{_duration(expected.seconds)} on {expected.jobs} processes, " if expected.seconds else ""
+        show(f"about {together}{_duration(expected.run_s)} a run (up to three runs were begun to measure it)")
+    columns = _columns(first, plan.units)
+    table([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+    if len(points) > len(first):
+        show(f"the first {len(first)} of {len(points)} points")
+    show("nothing was written")
+
+
+def _duration(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 100.0:
+        return stated_one(float(f"{seconds:.2g}"), "s")
+    return f"{seconds / 60.0:.0f} min" if seconds < 6000.0 else f"{seconds / 3600.0:.1f} h"
+
+
+def _columns(points: pd.DataFrame, units: Mapping[str, str]) -> dict[str, list[str]]:
+    """The values of each path, below its name and unit."""
+    columns = {}
+    for path in units:
+        unit, texts = stated(points[path].tolist(), units[path])
+        columns[f"{path} ({unit})" if unit else path] = texts
+    return columns
+
+
 def sweep_report(done: Sweep, measures: Sequence[str], directory: Path) -> None:
     """Print means with intervals by point and policy, then what failed."""
     shown = numeric(measures)
     every = done.table(shown)
     first = every.head(max(height() - AROUND, FEWEST_ROWS))
-    points: dict[str, list[str]] = {}
-    for path in done.paths:
-        unit, texts = stated(first[path].tolist(), done.units[path])
-        points[f"{path} ({unit})" if unit else path] = texts
+    points = _columns(first, done.units)
     rows = [
         {**{head: texts[i] for head, texts in points.items()}, "policy": row["policy"], "seeds": row["seeds"]}
         | {m: quantity(m, row[m], row[f"{m}_high"] - row[m]) for m in shown}

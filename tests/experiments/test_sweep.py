@@ -553,6 +553,24 @@ def test_the_command_sweeps_and_goes_on(path, tmp_path, capsys, monkeypatch):
     assert (facts["kind"], facts["paths"]) == ("sweep", {"policy.exit_threshold": ""})
 
 
+def test_a_dry_run_counts_what_is_missing_and_writes_nothing(path, tmp_path, capsys):
+    kept = tmp_path / "out"
+    command = ("sweep", path, "--policies", "mdi-exit,local", "--jobs", 1, "--seeds", 2, "--out", kept)
+    design = ("--grid", "policy.exit_threshold=0.6,0.8")
+    code, out, err = told(capsys, *command, *design, "--dry-run", "--json")
+    facts = json.loads(out)
+    assert (code, kept.exists()) == (0, False)
+    assert (facts["points"], facts["runs"], facts["before"]) == (2, 2 * 2 * 2, 0)
+    assert facts["seconds"] == pytest.approx(8 * facts["run_s"])
+    assert facts["first_points"] == [{"policy.exit_threshold": 0.6}, {"policy.exit_threshold": 0.8}]
+    assert told(capsys, *command, *design)[0] == 0
+    parts = sorted(kept.rglob("*"))
+    assert json.loads(told(capsys, *command, *design, "--dry-run", "--json")[1])["before"] == facts["runs"]
+    code, out, _ = told(capsys, *command, *design, "--dry-run")
+    assert (code, sorted(kept.rglob("*"))) == (0, parts)
+    assert "8 runs, 8 of them from before: 2 points, 2 policies, 2 seeds" in out
+
+
 def test_the_end_of_a_long_sweep_fits_a_screen(path, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("LINES", "24")
     rates = ",".join(f"{n} Mbps" for n in range(5, 45))
@@ -571,7 +589,7 @@ def test_a_shard_without_runs_is_no_fault(path, tmp_path, capsys, monkeypatch):
     code, out, err = told(
         capsys, "sweep", "two.yaml", "--seeds", 1, "--jobs", 1, "--shard", "1/2", "--out", tmp_path
     )
-    assert (code, err) == (0, "")
+    assert (code, "Error" in err) == (0, False)
     assert "1 runs: 1 pending" in out
 
 

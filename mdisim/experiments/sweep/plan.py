@@ -80,6 +80,7 @@ def lay_out(
     _refuse(faults)
     named = _compared(scenario, design) if policies is None else _labelled(policies)
     points = design.points()
+    checked(0, len(points))
     rows: list[dict[str, Any]] = []
     tasks: dict[str, Task] = {}
     for number, point in enumerate(points):

@@ -21,6 +21,7 @@ from mdisim.scenario import Scenario
 from mdisim.scenario.models import Spec
 from mdisim.scenario.reading import Folders
 from mdisim.scenario.replays import Traces
+from mdisim.world import World
 
 DONE, FAILED = "done", "failed"
 
@@ -129,6 +130,11 @@ def _policy(cell: Cell) -> Policy:
     return _ground(cell.place).policy(cell.recipe)
 
 
+def laid_out(cell: Cell) -> tuple[World, Policy]:
+    """The world of a cell and its policy in it."""
+    return _ground(cell.place).world, _policy(cell)
+
+
 def perform(task: Task) -> Outcome:
     """Run a task; whatever it raises becomes its outcome."""
     start = time.perf_counter()
@@ -141,10 +147,10 @@ def perform(task: Task) -> Outcome:
 
 
 def _run(task: Task) -> dict[str, Any]:
-    ground, policy = _ground(task.cell.place), _policy(task.cell)
+    world, policy = laid_out(task.cell)
     if task.keep is None:
-        done = engine.run(ground.world, policy, task.seed)
+        done = engine.run(world, policy, task.seed)
     else:
-        done = ground.run(policy, task.seed)
+        done = _ground(task.cell.place).run(policy, task.seed)
         done.save(task.keep, force=True)
     return done.summary()
