@@ -45,8 +45,8 @@ class Serial(Executor):
 class Dasks(Executor):
     """A client of dask as an executor; dask's own may leave a future open for ever where a worker has died.
 
-    A task travels as bytes, which only the worker reads, since dask, too, may leave a future open, or tell of its own
-    insides, where it cannot read one. Workers of our own cluster find modules where this process does.
+    A task travels as bytes, which only the worker reads: where dask cannot read one, it may leave a future open, or
+    tell of its own insides. Workers of our own cluster find modules where this process does.
     """
 
     def __init__(self, client: Any, cluster: Any = None) -> None:
@@ -90,13 +90,13 @@ def _lacking(error: BaseException | None) -> ExperimentError | None:
     while error is not None:
         if isinstance(error, ModuleNotFoundError):
             return ExperimentError(
-                f"the workers of the cluster have no module {error.name!r}: install it where they run, or put it on "
-                "their PYTHONPATH"
+                f"the workers of the cluster have no module {error.name!r}: install it where they run, or put it "
+                "on their PYTHONPATH"
             )
         if isinstance(error, RuntimeError) and "deserialization of the task graph" in str(error):
             return ExperimentError(
-                f"the cluster cannot read a task: its scheduler and workers need mdisim {__version__}, and Python and "
-                "dask of the same versions as here"
+                f"the cluster cannot read a task: its scheduler and workers need mdisim {__version__}, and Python "
+                "and dask of the same versions as here"
             )
         error = error.__cause__ or error.__context__
     return None
