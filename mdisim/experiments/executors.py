@@ -45,8 +45,8 @@ class Serial(Executor):
 class Dasks(Executor):
     """A client of dask as an executor; dask's own may leave a future open for ever where a worker has died.
 
-    A task travels as bytes, which only the worker reads: where dask cannot read one, it may leave a future open, or
-    tell of its own insides. Workers of our own cluster find modules where this process does.
+    A task travels as bytes, which only the worker reads: where dask cannot read one, it may leave a future open,
+    or tell of its own insides. Workers of our own cluster find modules where this process does.
     """
 
     def __init__(self, client: Any, cluster: Any = None) -> None:
