@@ -67,14 +67,23 @@ def whole(target: Path, error_of: type[InputError] | None = None) -> Iterator[Pa
     an OSError names the file.
     """
     try:
-        with aside(target) as fresh:
+        with naming(target), aside(target) as fresh:
             yield fresh
             fresh.replace(target)
     except OSError as error:
-        why = error.strerror or str(error)
         if error_of is None:
-            raise OSError(error.errno, why, os.fspath(target)) from error
-        raise error_of(f"{target}: cannot be written: {why}; a file in a folder of yours would do") from error
+            raise
+        say = f"{target}: cannot be written: {error.strerror}; a file in a folder of yours would do"
+        raise error_of(say) from error
+
+
+@contextmanager
+def naming(target: Path) -> Iterator[None]:
+    """Give what the file system refuses the name of the file that was to be written; a full disk names none."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), os.fspath(target)) from error
 
 
 @contextmanager

@@ -95,6 +95,24 @@ def test_the_limit_is_of_what_is_read(tmp_path):
             files.content("/proc/self/status", 10)
 
 
+@pytest.mark.parametrize("command", ["sweep two.yaml --seeds 2 --jobs 1 --out out", "run two.yaml --out out"])
+def test_a_full_disk_is_told_with_what_could_not_be_written(tmp_path, monkeypatch, capsys, command):
+    """Of files that are written bit by bit the error of the file system has no name."""
+    resource = pytest.importorskip("resource")
+    scenario_file(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, limits[1]))
+    try:
+        assert cli.main([*command.split(), "--set", "run.duration=2 s"]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert "Error: " in (said := capsys.readouterr().err)
+    assert "out" in said.splitlines()[-1].partition("Error: ")[2].partition(":")[0]
+    assert not list(tmp_path.glob("out/parts/*.parquet"))
+
+
 # --- tables
 
 

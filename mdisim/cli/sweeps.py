@@ -122,8 +122,8 @@ def sweep(
         as_json(done.records(wanted))
     else:
         sweep_report(done, wanted, directory)
-    if len(done.failures) == len(done.runs):
-        raise RunError("every run failed")
+    if len(done.failures):
+        raise RunError(f"{len(done.failures)} of {len(done.runs)} runs failed")
 
 
 def _design(options: dict[str, Any]) -> Any:

@@ -6,7 +6,8 @@ wrapped, and a run is as fast as if this module did not exist.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from array import array
+from typing import TYPE_CHECKING, Any
 
 from mdisim.engine.job import UNANSWERED, Job
 from mdisim.engine.later import Later
@@ -19,29 +20,17 @@ if TYPE_CHECKING:
 LABEL = -1
 
 
-class Slice(NamedTuple):
-    """A service at a device (`link` is -1) or a transmission over a link, with the stage it is for, from 0.
-
-    A transmission of an answer has the stage LABEL. `cut` says that a fault ended it.
-    """
-
-    source: int
-    number: int
-    device: int
-    link: int
-    stage: int
-    start_s: float
-    end_s: float
-    bytes_sent: float
-    cut: bool
+# A slice: a service at a device (`link` is -1) or a transmission over a link, with the stage it is for, from 0; a
+# transmission of an answer has the stage LABEL. `cut` says that a fault ended it.
+SLICE = ("source", "number", "device", "link", "stage", "start_s", "end_s", "bytes_sent", "cut")
 
 
 class Recorder:
-    """The slices of one simulation, in the order in which they ended."""
+    """The slices of one simulation, in the order in which they ended, as a flat array: see SLICE."""
 
     def __init__(self, simulation: Simulation) -> None:
         self.env = simulation.env
-        self.slices: list[Slice] = []
+        self.slices = array("d")
         self.services: dict[Job, tuple[int, int, float, Later]] = {}
         self.transmissions: dict[int, float] = {}
         for node in simulation.nodes:
@@ -108,5 +97,4 @@ class Recorder:
     def _note(
         self, job: Job, device: int, link: int, stage: int, start_s: float, bytes_sent: float, cut: bool
     ) -> None:
-        end_s = self.env.now
-        self.slices.append(Slice(job.source, job.index, device, link, stage, start_s, end_s, bytes_sent, cut))
+        self.slices.extend((job.source, job.index, device, link, stage, start_s, self.env.now, bytes_sent, cut))

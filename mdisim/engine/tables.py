@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mdisim import bounds
 from mdisim.engine.job import RECORD, UNANSWERED, Status
+from mdisim.engine.recorder import SLICE
 from mdisim.results import STATUSES, Run
 from mdisim.world import ConstantRate, Link, Rate, World
 
@@ -57,24 +58,34 @@ def _order(columns: NDArray[np.void]) -> NDArray[np.int32]:
 def _events(simulation: Simulation, recorder: Recorder) -> pd.DataFrame:
     """One row a service or a transmission, by its start; `task` is the row of the sample in `tasks`."""
     world = simulation.world
-    columns = np.frombuffer(simulation.log.tasks, dtype=RECORD)
-    order = _order(columns)
-    rows = {(int(columns["source"][i]), int(columns["index"][i])): row for row, i in enumerate(order)}
-    found = sorted(recorder.slices, key=lambda one: (one.start_s, one.end_s, one.source, one.number))
+    flat = np.frombuffer(recorder.slices).reshape(-1, len(SLICE))
+    found = dict(zip(SLICE, flat.T, strict=True))
+    order = np.lexsort([found[name] for name in ("number", "source", "end_s", "start_s")])
+    whole = {name: found[name][order].astype(np.int64) for name in ("source", "number", "device", "link", "stage")}
     ends = [f"{world.devices[link.source].name} -> {world.devices[link.target].name}" for link in world.links]
     return pd.DataFrame(
         {
-            "task": np.array([rows[one.source, one.number] for one in found], dtype=np.int64),
-            "kind": _named(np.array([int(one.link >= 0) for one in found]), ["compute", "send"]),
-            "device": _named(np.array([one.device for one in found]), [d.name for d in world.devices]),
-            "link": _named(np.array([one.link for one in found]), ends),
-            "stage": np.array([one.stage + 1 for one in found], dtype=np.int64),
-            "start_s": np.array([one.start_s for one in found], dtype=float),
-            "end_s": np.array([one.end_s for one in found], dtype=float),
-            "bytes_sent": np.array([one.bytes_sent for one in found], dtype=float),
-            "cut": np.array([one.cut for one in found], dtype=bool),
+            "task": _rows_of(simulation, whole["source"], whole["number"]),
+            "kind": _named((whole["link"] >= 0).astype(np.int64), ["compute", "send"]),
+            "device": _named(whole["device"], [d.name for d in world.devices]),
+            "link": _named(whole["link"], ends),
+            "stage": whole["stage"] + 1,
+            "start_s": found["start_s"][order],
+            "end_s": found["end_s"][order],
+            "bytes_sent": found["bytes_sent"][order],
+            "cut": found["cut"][order] > 0,
         }
     )
+
+
+def _rows_of(simulation: Simulation, source: NDArray[np.int64], number: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows in `tasks` of samples that are given by their source and their number there."""
+    columns = np.frombuffer(simulation.log.tasks, dtype=RECORD)
+    order = _order(columns)
+    per_source = 1 + int(columns["index"].max(initial=0))
+    keys = columns["source"][order].astype(np.int64) * per_source + columns["index"][order]
+    by_key = np.argsort(keys)
+    return by_key[np.searchsorted(keys, source * per_source + number, sorter=by_key)]
 
 
 def _tasks(simulation: Simulation) -> pd.DataFrame:

@@ -7,9 +7,11 @@ dead process, whether the executor is then broken, and how many tasks may wait i
 from __future__ import annotations
 
 import os
+import pickle
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +20,7 @@ from math import inf
 from numbers import Integral
 from typing import Any
 
+from mdisim import __version__
 from mdisim.experiments.prepare import ExperimentError
 from mdisim.experiments.processes import safe_path, without_interrupts
 
@@ -40,10 +43,16 @@ class Serial(Executor):
 
 
 class Dasks(Executor):
-    """A client of dask as an executor; dask's own may leave a future open for ever where a worker has died."""
+    """A client of dask as an executor; dask's own may leave a future open for ever where a worker has died.
+
+    A task travels as bytes, which only the worker reads: where dask cannot read one, it may leave a future open,
+    or tell of its own insides. Workers of our own cluster find modules where this process does.
+    """
 
     def __init__(self, client: Any, cluster: Any = None) -> None:
         self._client, self._cluster = client, cluster
+        self._paths = () if cluster is None else tuple(sys.path)
+        self._packed = extra("cloudpickle", "dask").dumps  # it knows classes of a notebook
         self._held: set[Any] = set()  # dask forgets a task that nobody holds
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -55,7 +64,7 @@ class Dasks(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Hand a task to dask."""
         ours: Future[Any] = Future()
-        theirs = self._client.submit(fn, *args, pure=False, **kwargs)
+        theirs = self._client.submit(unpacked, self._packed((fn, args, kwargs)), self._paths, pure=False)
         self._held.add(theirs)
 
         def pass_on(ended: Any) -> None:
@@ -63,10 +72,34 @@ class Dasks(Executor):
             try:
                 ours.set_result(ended.result())
             except BaseException as error:  # a CancelledError is one
-                ours.set_exception(error)
+                ours.set_exception(_lacking(error) or error)
 
         theirs.add_done_callback(pass_on)
         return ours
+
+
+def unpacked(task: bytes, paths: Sequence[str] = ()) -> Any:
+    """Do a task that came as bytes, in a worker that finds modules there, too, after its own places."""
+    sys.path.extend(path for path in paths if path not in sys.path)
+    fn, args, kwargs = pickle.loads(task)
+    return fn(*args, **kwargs)
+
+
+def _lacking(error: BaseException | None) -> ExperimentError | None:
+    """The error that says what a cluster lacks, if that is what is behind an error."""
+    while error is not None:
+        if isinstance(error, ModuleNotFoundError):
+            return ExperimentError(
+                f"the workers of the cluster have no module {error.name!r}: install it where they run, or put it "
+                "on their PYTHONPATH"
+            )
+        if isinstance(error, RuntimeError) and "deserialization of the task graph" in str(error):
+            return ExperimentError(
+                f"the cluster cannot read a task: its scheduler and workers need mdisim {__version__}, and Python "
+                "and dask of the same versions as here"
+            )
+        error = error.__cause__ or error.__context__
+    return None
 
 
 @dataclass

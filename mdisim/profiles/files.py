@@ -1,8 +1,9 @@
 """Profiles as files: one `.npz` with a plain `header.json` inside, checked whole on reading.
 
 The file is an ordinary zip of `.npy` members without pickles (`numpy.load` opens it too). Writing is atomic
-and deterministic: the same profile gives the same bytes. Reading trusts nothing: a member's declared shape
-must agree with its size before any memory is taken for it, and every fault is reported in one error.
+and deterministic: the same profile gives the same bytes. Reading trusts nothing: what a file would unpack to, and
+whether a member's declared shape agrees with its size, is looked at before any memory is taken for it, and every
+fault is reported in one error.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -41,9 +41,13 @@ from mdisim.profiles.profile import FORMAT, CostTable, Profile
 Array = NDArray[Any]
 HEADER = "header.json"
 LIMIT_BYTES = 4 << 30
+MOST_TIMES = 100  # what a file may unpack to, in its own size, beyond SMALL_BYTES
+SMALL_BYTES = 256 << 20
+HEADER_BYTES = 16 << 20
+MOST_MEMBERS = 1000
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # a zip's first possible time stamp
-# what zipfile and NumPy raise for broken files, numpy's header parser by way of tokenize
-_UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, TokenError)
+# what zipfile and NumPy raise for broken files
+_UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def write(profile: Profile, path: str | os.PathLike[str]) -> None:
@@ -63,7 +67,7 @@ def read(path: str | os.PathLike[str], *, limit_bytes: int = LIMIT_BYTES) -> Pro
         if not stat.S_ISREG(os.stat(path).st_mode):  # reading a device or a pipe might never end
             raise InputError("it is no regular file")
         with zipfile.ZipFile(path) as archive:
-            arrays, text, broken = _unpack(archive, limit_bytes)
+            arrays, text, broken = _unpack(archive, min(limit_bytes, _most_bytes(os.path.getsize(path))))
     except FileNotFoundError as error:
         raise ProfileError(where, ["no such file; the path of a profile (.npz) would do"]) from error
     except _UNREADABLE as error:
@@ -106,17 +110,28 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
     archive.writestr(info, content, compress_type=zipfile.ZIP_DEFLATED, compresslevel=6)
 
 
+def _most_bytes(size_bytes: int) -> int:
+    """What a file of this size may unpack to: zeros shrink a thousandfold, and no profile is all zeros."""
+    return max(SMALL_BYTES, MOST_TIMES * size_bytes)
+
+
 def _unpack(archive: zipfile.ZipFile, limit_bytes: int) -> tuple[dict[str, Array], bytes | None, dict[str, str]]:
     """The archive's arrays by name, the header's text, and why the other members cannot be read."""
     members = archive.infolist()
     total = sum(info.file_size for info in members)
     if total > limit_bytes:
         raise InputError(f"it would unpack to {total} bytes, above the limit of {limit_bytes}")
+    if len(members) > MOST_MEMBERS:
+        raise InputError(f"it has {len(members)} members; a profile has {MOST_MEMBERS} at most")
     arrays, text, broken = {}, None, {}
     for info in members:
         name = info.filename.removesuffix(".npy")
         try:
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise InputError("it is packed in a way that is not read here; stored or deflated would do")
             if info.filename == HEADER:
+                if info.file_size > HEADER_BYTES:
+                    raise InputError(f"it has {info.file_size} bytes, above the limit of {HEADER_BYTES}")
                 text = archive.read(info)
             elif name == info.filename:
                 broken[name] = f"a profile holds {HEADER} and .npy arrays, nothing else"
@@ -133,7 +148,14 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
         if version not in ((1, 0), (2, 0)):
             raise InputError(f"its .npy version is {version}; 1.0 or 2.0 would do")
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran, dtype = read_header(member)
+        try:
+            shape, fortran, dtype = read_header(member)
+        except Exception as error:  # NumPy evaluates it as Python, which ends in many ways, as without memory
+            raise InputError(
+                f"its .npy header cannot be read ({str(error)[:80] or type(error).__name__})"
+            ) from error
+        if not all(type(length) is int and length >= 0 for length in shape):
+            raise InputError(f"its shape {shape} is not of whole numbers, 0 or more")
         if dtype.hasobject:
             raise InputError("it holds pickled Python objects; plain numbers would do")
         needed, there = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
@@ -145,6 +167,8 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
 
 def _header(text: bytes | None, faults: list[str]) -> dict[str, Any] | None:
     """The header, or None if it is of no use; either way its faults are added."""
+    if text is None and any(fault.startswith(HEADER) for fault in faults):
+        return None
     if text is None:
         faults.append(f"{HEADER} is missing; it says what the profile is (mdisim.profiles.write makes one)")
         return None

@@ -12,11 +12,12 @@ import gzip
 import json
 import os
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from mdisim.errors import InputError
@@ -24,6 +25,7 @@ from mdisim.files import need_folder, whole
 from mdisim.results import Run
 
 Event = dict[str, Any]
+CHUNK = 5000  # events that are held as text at a time
 SAMPLES = 1  # the process of the samples' own spans; devices follow
 THREADS = 1000  # per process; no thread has the number of a process, which viewers would take for its main one
 
@@ -38,50 +40,77 @@ def event_trace(run: Run) -> Event:
     Slices stand in `traceEvents` with `ph` X, `ts` and `dur` in microseconds and, in `args`, the sample's row in
     `run.tasks` and its stage. An EventsError where none were recorded.
     """
-    if run.events is None:
-        raise EventsError(
-            f"{run!r} holds no events; run it with record=True, or on the command line with --timeline"
-        )
-    process = {name: SAMPLES + 1 + i for i, name in enumerate(run.devices["device"].astype(str))}
-    slices = in_threads(run, process)
-    return {
-        "traceEvents": [
-            *names(slices, process),
-            *(drawn(one) for one in slices),
-            *arrows(slices),
-            *spans(run),
-            *counters(run, process),
-        ],
-        "displayTimeUnit": "ms",
-        "otherData": {"policy": run.policy, "seed": run.seed, "scenario": run.origin.name if run.origin else ""},
-    }
+    return {"traceEvents": list(every(run)), **rest(run)}
 
 
 def save_event_trace(run: Run, path: str | os.PathLike[str]) -> Path:
     """Write the events as JSON, compressed where the name ends in .gz; the same run gives the same bytes.
 
-    An EventsError where none were recorded, or where the file cannot be written.
+    They are written one after the other, so that memory does not grow with them. An EventsError where none were
+    recorded, or where the file cannot be written.
     """
     target = Path(path)
     need_folder(target, EventsError)
-    text = json.dumps(event_trace(run), separators=(",", ":"), allow_nan=False).encode()
-    with whole(target, EventsError) as fresh:
-        fresh.write_bytes(gzip.compress(text, mtime=0) if target.suffix == ".gz" else text)
+    with whole(target, EventsError) as fresh, fresh.open("wb") as file:
+        if target.suffix == ".gz":
+            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+                packed.writelines(encoded(run))
+        else:
+            file.writelines(encoded(run))
     return target
 
 
-def in_threads(run: Run, process: Mapping[str, int]) -> list[Event]:
-    """The rows of the events with their process and thread (`pid`, `tid`): slices of one thread never overlap."""
-    assert run.events is not None
-    events = run.events.reset_index(drop=True)
+def every(run: Run) -> Iterator[Event]:
+    """All events, kind by kind."""
+    if run.events is None:
+        raise EventsError(
+            f"{run!r} holds no events; run it with record=True, or on the command line with --timeline"
+        )
+    process = {name: SAMPLES + 1 + i for i, name in enumerate(run.devices["device"].astype(str))}
+    slices = in_threads(run.events, process)
+    yield from names(slices, process)
+    yield from (drawn(one) for one in rows(slices))
+    yield from arrows(slices)
+    yield from spans(run)
+    yield from counters(run, process)
+
+
+def rest(run: Run) -> Event:
+    """What stands beside the events."""
+    told = {"policy": run.policy, "seed": run.seed, "scenario": run.origin.name if run.origin else ""}
+    return {"displayTimeUnit": "ms", "otherData": told}
+
+
+def encoded(run: Run) -> Iterator[bytes]:
+    """The text of the whole, bit by bit."""
+
+    def text(value: Event) -> str:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+    events, comma = every(run), ""
+    yield b'{"traceEvents":['
+    while chunk := [text(one) for one in islice(events, CHUNK)]:
+        yield (comma + ",".join(chunk)).encode()
+        comma = ","
+    yield f"],{text(rest(run))[1:]}".encode()
+
+
+def rows(table: pd.DataFrame) -> Iterator[Event]:
+    """The rows of a table as mappings, a few at a time."""
+    for start in range(0, len(table), CHUNK):
+        yield from table.iloc[start : start + CHUNK].to_dict("records")  # type: ignore[misc]
+
+
+def in_threads(events: pd.DataFrame, process: Mapping[str, int]) -> pd.DataFrame:
+    """The events with their process and thread (`pid`, `tid`): slices of one thread never overlap."""
+    events = events.reset_index(drop=True)
     computes = (events["kind"] == "compute").to_numpy()
     thread = np.zeros(len(events), dtype=int)
     for _, of_one in events[computes].groupby("device", observed=True):
         thread[of_one.index] = 1 + lanes_of(of_one["start_s"].to_numpy(), of_one["end_s"].to_numpy())
     thread[~computes] = 1 + thread.max(initial=0) + events["link"].cat.codes.to_numpy()[~computes]
     pid = events["device"].astype(str).map(process)
-    placed = events.assign(pid=pid, tid=THREADS * pid + thread)
-    return [dict(row) for row in placed.to_dict("records")]  # type: ignore[arg-type]
+    return events.assign(pid=pid, tid=THREADS * pid + thread)
 
 
 def lanes_of(start_s: NDArray[np.float64], end_s: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -95,17 +124,15 @@ def lanes_of(start_s: NDArray[np.float64], end_s: NDArray[np.float64]) -> NDArra
     return lanes
 
 
-def names(slices: list[Event], process: Mapping[str, int]) -> Iterator[Event]:
+def names(slices: pd.DataFrame, process: Mapping[str, int]) -> Iterator[Event]:
     """What processes and threads are called."""
     yield named("process_name", SAMPLES, 0, "samples")
     for name, pid in process.items():
         yield named("process_name", pid, 0, name)
         yield {"ph": "M", "name": "process_sort_index", "pid": pid, "args": {"sort_index": pid}}
-    threads = {(one["pid"], one["tid"]): one for one in slices}
-    for (pid, tid), one in sorted(threads.items(), key=lambda item: item[0]):
-        yield named(
-            "thread_name", pid, tid, f"core {tid % THREADS}" if one["kind"] == "compute" else f"link {one['link']}"
-        )
+    for one in rows(slices.drop_duplicates(["pid", "tid"]).sort_values(["pid", "tid"])):
+        called = f"core {one['tid'] % THREADS}" if one["kind"] == "compute" else f"link {one['link']}"
+        yield named("thread_name", one["pid"], one["tid"], called)
 
 
 def drawn(one: Event) -> Event:
@@ -124,10 +151,10 @@ def drawn(one: Event) -> Event:
     }
 
 
-def arrows(slices: list[Event]) -> Iterator[Event]:
+def arrows(slices: pd.DataFrame) -> Iterator[Event]:
     """From what a sample did last before a transmission to that, and from there to what follows."""
-    by_task = sorted(slices, key=lambda one: int(one["task"]))  # stable: those of one sample stay in order
-    for number, (before, one) in enumerate(pairwise(by_task)):
+    by_task = slices.sort_values("task", kind="stable")  # those of one sample stay in order
+    for number, (before, one) in enumerate(pairwise(rows(by_task))):
         if before["task"] != one["task"] or "send" not in (before["kind"], one["kind"]):
             continue
         arrow = {"cat": "offload", "name": "offload", "id": number}
@@ -138,7 +165,7 @@ def arrows(slices: list[Event]) -> Iterator[Event]:
 def spans(run: Run) -> Iterator[Event]:
     """A span a sample, from birth to its end."""
     tasks = run.tasks[run.tasks["done_s"].notna() & run.tasks["admitted_s"].notna()]
-    for number, one in zip(tasks.index.tolist(), tasks.to_dict("records"), strict=True):
+    for number, one in zip(tasks.index.tolist(), rows(tasks), strict=True):
         span = {"cat": "sample", "name": "sample", "id2": {"local": number}, "pid": SAMPLES, "tid": THREADS}
         told = {name: one[name] for name in ("status", "exit", "row", "correct")}
         yield {**span, "ph": "b", "ts": microseconds(one["born_s"]), "args": {"sample": number, **told}}
@@ -147,7 +174,7 @@ def spans(run: Run) -> Iterator[Event]:
 
 def counters(run: Run, process: Mapping[str, int]) -> Iterator[Event]:
     """Queues of every device over time, and thresholds where there is a controller."""
-    for one in run.timeline.to_dict("records"):
+    for one in rows(run.timeline):
         counter = {"ph": "C", "pid": process[str(one["device"])], "ts": microseconds(one["time_s"])}
         queues = {"waiting for a core": one["queue"], "waiting to be sent": one["out_queue"]}
         yield {**counter, "name": "queues", "args": queues}

@@ -602,7 +602,7 @@ def test_a_command_of_which_everything_failed_says_why_and_exits_with_1(
     assert code == 1
     assert "1 runs: 1 failed" in out
     assert "failed 1 times: RuntimeError: no luck" in err
-    assert err.endswith("Error: every run failed\n")
+    assert err.endswith("Error: 1 of 1 runs failed\n")
 
 
 @pytest.mark.parametrize(

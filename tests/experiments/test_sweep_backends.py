@@ -1,5 +1,6 @@
 """The same bytes on every backend, and no loss where a worker dies."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from worlds import ALONE, scenario_file
 
-from mdisim.experiments.executors import Serial, Where
+from mdisim.experiments.executors import Dasks, Serial, Where
 from mdisim.experiments.prepare import ExperimentError
 from mdisim.experiments.sweep.sweep import sweep
 from mdisim.scenario import Scenario
@@ -100,6 +101,32 @@ def test_the_serial_executor_is_an_executor():
     serial = Serial()
     assert serial.submit(divmod, 7, 2).result() == (3, 1)
     assert isinstance(serial.submit(divmod, 7, 0).exception(), ZeroDivisionError)
+
+
+class Cluster:
+    """What we need of dask's client; its worker does not find what this process has imported meanwhile."""
+
+    def __init__(self, forgets):
+        self.forgets = forgets
+
+    def submit(self, fn, *args, pure):
+        for name in self.forgets:
+            sys.modules.pop(name, None)
+        done = Serial().submit(fn, *args)
+        done.add_done_callback = lambda then: then(done)
+        return done
+
+
+def test_a_module_that_workers_lack_is_named(tmp_path, monkeypatch):
+    pytest.importorskip("cloudpickle", reason="comes with dask")
+    (tmp_path / "beside.py").write_text("def task():\n    return 7\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    task = importlib.import_module("beside").task
+    assert Dasks(Cluster([])).submit(task).result() == 7
+    monkeypatch.setattr(sys, "path", sys.path[1:])
+    with pytest.raises(ExperimentError, match="the workers of the cluster have no module 'beside'"):
+        Dasks(Cluster(["beside"])).submit(task).result()
+    assert isinstance(Dasks(Cluster([])).submit(divmod, 7, 0).exception(), ZeroDivisionError)
 
 
 def test_a_backend_that_is_not_installed_says_what_would_do(monkeypatch):

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import struct
 import zipfile
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mdisim.policies.scores import no_logits
-from mdisim.profiles import CostTable, Profile, ProfileError, read, stated_costs, synthesise, write
+from mdisim.profiles import CostTable, Profile, ProfileError, files, read, stated_costs, synthesise, write
 
 SEEN = st.characters(categories=("L", "N", "P", "S"))
 finite = st.floats(-60000, 60000)
@@ -109,7 +110,7 @@ def rewrite(path, changes=None, drop=()):
     """Write the archive anew with some members changed, added or dropped."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist() if name not in drop}
-    with zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in (members | (changes or {})).items():
             archive.writestr(name, content)
 
@@ -284,6 +285,70 @@ def test_an_array_that_claims_to_be_huge_takes_no_memory(path):
         "label cannot be read: its shape (8000000000000,) of int32 needs 32000000000000 bytes"
         in faults_of(path)[0]
     )
+
+
+def npy_header(text, body=b""):
+    return b"\x93NUMPY\x02\x00" + struct.pack("<I", len(text)) + text + body
+
+
+def stated_shape(shape, kind="<f8"):
+    return npy_header(f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n".encode(), bytes(40))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        npy_header(b"-" * 9000 + b"\n"),
+        npy_header(b"(" * 9000 + b"\n"),
+        npy_header(b"[" * 90 + b"]" * 90 + b"\n"),
+        npy_header(b"1" * 9000 + b"\n"),
+        npy_header(b"\xff\x00{\n"),
+        npy_header(b"{}" + b" " * 20_000),
+        b"\x93NUMPY\x02\x00" + b"\xff" * 4,
+        stated_shape("(True, 5)"),
+        stated_shape("(-5,)"),
+        stated_shape("(-5, -1)"),
+        stated_shape("(5.0,)"),
+        stated_shape("5"),
+        stated_shape("(0, 10**30)"),
+        stated_shape("(5,)", "(1000000000,)<f8"),
+        stated_shape("(5,)", "|V0"),
+        stated_shape("(40,)", "|S1"),
+        stated_shape("(5,)", "<M8[s]"),
+    ],
+    ids=range(17),
+)
+def test_a_crafted_array_is_one_message(path, content):
+    rewrite(path, {"logits.npy": content})
+    assert any(fault.startswith("logits") for fault in faults_of(path))
+
+
+@pytest.mark.parametrize("member", ["logits.npy", "header.json"])
+def test_what_unpacks_to_far_more_than_the_file_is_not_unpacked(path, monkeypatch, member):
+    monkeypatch.setattr(files, "SMALL_BYTES", 1 << 20)
+    rewrite(path, {member: bytes(8 << 20)})
+    before = files.zipfile.ZipFile.open
+    opened = []
+    monkeypatch.setattr(files.zipfile.ZipFile, "open", lambda *a, **k: (opened.append(a), before(*a, **k))[1])
+    (fault,) = faults_of(path)
+    assert "above the limit of" in fault
+    assert not opened
+
+
+def test_a_header_that_is_far_too_long_is_not_read(path):
+    rewrite(path, {"header.json": b"{" + b" " * (17 << 20)})
+    assert faults_of(path) == ("header.json cannot be read: it has 17825793 bytes, above the limit of 16777216",)
+
+
+def test_what_is_packed_by_other_means_or_in_too_many_parts(path):
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("work.npy", as_npy(np.ones((8, 2))))
+    assert "work cannot be read: it is packed in a way" in faults_of(path)[0]
+    with zipfile.ZipFile(path, "a") as archive:
+        for i in range(1000):
+            archive.writestr(f"x{i}.npy", b"")
+    (fault,) = faults_of(path)
+    assert "members" in fault
 
 
 def test_a_file_that_unpacks_to_too_much_is_refused(path):

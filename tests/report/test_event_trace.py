@@ -16,6 +16,7 @@ import mdisim
 from mdisim import engine
 from mdisim.experiments.prepare import Ground
 from mdisim.files import whole
+from mdisim.report import events as report_events
 from mdisim.report.events import EventsError, event_trace, save_event_trace
 from mdisim.results import Run
 
@@ -128,3 +129,14 @@ def test_a_run_without_events_says_how_to_have_them() -> None:
     ground = Ground.of(mdisim.Scenario.load("mdi-exit-5-mesh", ["run.duration=1 s", "run.warmup=0 s"]))
     with pytest.raises(EventsError, match="--timeline"):
         event_trace(engine.run(ground.world, ground.policy(None), 1))
+
+
+def test_the_file_is_written_bit_by_bit(run: Run, events: list[dict[str, Any]], monkeypatch) -> None:
+    """What is written at a time does not grow with the run, and is the same altogether."""
+    whole_text = b"".join(report_events.encoded(run))
+    assert json.loads(whole_text) == event_trace(run)
+    monkeypatch.setattr(report_events, "CHUNK", 7)
+    parts = list(report_events.encoded(run))
+    assert b"".join(parts) == whole_text
+    assert max(map(len, parts)) < 7 * 400
+    assert len(parts) == 2 + -(-len(events) // 7)

@@ -16,7 +16,7 @@ import pyarrow
 import pyarrow.parquet
 
 from mdisim.errors import InputError
-from mdisim.files import content
+from mdisim.files import content, naming
 from mdisim.folders import damaged
 
 END_BYTES = 8  # of every Parquet file: the length of the footer, and PAR1
@@ -28,11 +28,12 @@ def write(table: pyarrow.Table, path: Path, aside: Path, **how: Any) -> None:
     """Write a table: it appears whole, and outlasts a loss of power. `aside` is where it is until then."""
     raw = BytesIO()
     pyarrow.parquet.write_table(table, raw, **how)
-    with aside.open("wb") as file:
-        file.write(_sealed(raw.getvalue()))
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    with naming(path):
+        with aside.open("wb") as file:
+            file.write(_sealed(raw.getvalue()))
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
 
 
 def read(path: Path) -> pyarrow.Table:

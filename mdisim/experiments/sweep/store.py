@@ -23,7 +23,7 @@ import pyarrow
 
 from mdisim.experiments.sweep import sealed
 from mdisim.experiments.sweep.work import FAILED, Outcome, Task
-from mdisim.files import aside
+from mdisim.files import aside, naming
 from mdisim.folders import (
     PROVENANCE,
     AnyPath,
@@ -190,7 +190,7 @@ class Store:
         facts["date"] = datetime.now(UTC).isoformat(timespec="seconds")
         if outcome.trace:
             facts["trace"] = outcome.trace
-        with self._log.open("a", encoding="utf-8") as file:
+        with naming(self._log), self._log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(facts) + "\n")
 
     def forget_failed(self, keys: Iterable[str]) -> set[str]:
