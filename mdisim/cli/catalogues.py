@@ -131,7 +131,7 @@ def _sent(out_bytes: Any, instead: str = "") -> Any:
         raise click.UsageError(
             f"--out-bytes is needed, such as --out-bytes 3072,8192,4096 (0 if nothing is sent){instead}"
         )
-    return [*out_bytes, 0.0] if isinstance(out_bytes, list) else out_bytes
+    return out_bytes
 
 
 def _write(made: Profile, out: Path) -> None:

@@ -69,8 +69,8 @@ def cautions(folders: Folders, file: str) -> list[str]:
         return []
     (first, value), *_ = found.items()
     return [
-        f"{file}: edges state {listed(found)}, such as {first} {value}, which is not read; the links have the rate "
-        "of the scenario. If it is their rate, name the attribute 'rate' and give it a unit, such as '10 Mbps'"
+        f"{file}: edges state {listed(found)}, such as {first} {value}, which is not read; the links have the "
+        "scenario's rate. If it is their rate, name the attribute 'rate' and give it a unit, such as '10 Mbps'"
     ]
 
 

@@ -151,7 +151,7 @@ def test_costs_come_from_a_profile_with_as_many_exits(csv, tmp_path):
         (GOOD, {"label": None}, "predictions need the label column"),
         (GOOD, {"prediction": None, "correct": "pred_{k}"}, "line 3: pred_1 is '2'; 1, true, yes, 0, false, no"),
         (GOOD, {"calibration_share": 1.0}, "calibration_share: is 1.0; from 0 to below 1 would do"),
-        (GOOD, {"stage_s": [1, 2, 3]}, r"stage_s: has shape \(3,\); one number, or 2 of them, would do"),
+        (GOOD, {"stage_s": [1, 2, 3]}, r"stage_s: 3 numbers for 2 exits; give one for all, or 2"),
     ],
 )  # fmt: skip
 def test_a_bad_table_is_refused_with_its_line(csv, text, changes, message):
