@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 AnyPath = str | os.PathLike[str]
 
 PROVENANCE = "provenance.json"
+INPUTS = "inputs"  # the folder of the files that a scenario names: its profile, its traces
 REPORT = "report.html"  # made from the results, and made again
 PACKAGES = ("numpy", "simpy", "pandas", "pyarrow", "scipy")
 FORMAT = 1
@@ -126,7 +127,9 @@ def provenance(directory: AnyPath, kind: str = "") -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise ResultsError(f"{directory}: no results here ({PROVENANCE} is missing or unreadable)") from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        raise ResultsError(f"{directory}: {PROVENANCE} is not of format {FORMAT}, the one that this version reads")
+        other = facts.get("format") if isinstance(facts, dict) else None
+        say = f"has no format {FORMAT}" if other is None else f"is of format {str(other)[:20]}"
+        raise ResultsError(f"{directory}: {PROVENANCE} {say}; this version reads results of format {FORMAT}")
     if kind and facts.get("kind") != kind:
         raise ResultsError(
             f"{directory}: holds a {facts.get('kind')}, not a {kind}; name the directory of a {kind}"
@@ -141,6 +144,18 @@ def reading(directory: AnyPath) -> Iterator[None]:
         yield
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"{directory}: these results are incomplete or damaged: {error}") from error
+
+
+def write_content(content: str | Path, path: Path) -> None:
+    """Write a text, or copy a file; folders above it are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, str):
+        path.write_text(content, encoding="utf-8")
+        return
+    try:
+        shutil.copyfile(content, path)
+    except FileNotFoundError as error:
+        raise ResultsError(f"{content}: is not there any more, and cannot be stored beside the results") from error
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

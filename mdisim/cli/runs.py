@@ -85,6 +85,7 @@ def _check(path: str, overrides: tuple[str, ...], allow_code: bool) -> dict[str,
     """Build everything that a run or a comparison would."""
     from mdisim.experiments.compare import lay_out
     from mdisim.experiments.prepare import Ground
+    from mdisim.scenario.yamlio import dump
 
     scenario = scenario_of(path, overrides, allow_code)
     ground = Ground.of(scenario)
@@ -106,7 +107,7 @@ def _check(path: str, overrides: tuple[str, ...], allow_code: bool) -> dict[str,
             for name, given in scenario.traces.files.items()
         ],
         "bounds": _bounds(ground, {own.name: own} | others),
-        "resolved": ground.origin.resolved if ground.origin else "",
+        "resolved": dump(scenario.resolved()),
         "world": ground.world,
     }
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from mdisim.engine import run
 from mdisim.errors import InputError
-from mdisim.folders import digest
+from mdisim.folders import INPUTS, digest
 from mdisim.policies.fit import laid_out
 from mdisim.policies.policy import Policy, Recipe
 from mdisim.results import Origin, Run
@@ -62,8 +62,7 @@ class Ground:
     @cached_property
     def origin(self) -> Origin | None:
         """Where the world comes from, for the record; None for a world built by hand."""
-        s = self.scenario
-        return None if s is None else Origin(s.name, s.text, dump(s.resolved()), s.digest, s.overrides)
+        return None if self.scenario is None else origin_of(self.scenario)
 
     def seed(self, given: int | None) -> int:
         """The seed that was given, or else the scenario's."""
@@ -113,6 +112,13 @@ class Ground:
         duration_s = self.world.window.duration_s
         done = run(self.world, policy, seed, lambda time_s: progress(min(time_s / duration_s, 1.0)), record)
         return replace(done, origin=self.origin, parameters=parameters(policy))
+
+
+def origin_of(scenario: Scenario, inputs: str = INPUTS) -> Origin:
+    """Where results of a scenario come from; the files that it needs are stored in the folder `inputs`."""
+    s = scenario
+    stored, files = s.stored(inputs)
+    return Origin(s.name, s.text, dump(s.resolved()), s.digest, s.overrides, dump(stored), files)
 
 
 def counted(seeds: int | Iterable[int]) -> Sequence[int]:

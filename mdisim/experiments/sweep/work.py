@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from mdisim import engine
-from mdisim.experiments.prepare import ExperimentError, Ground
+from mdisim.experiments.prepare import ExperimentError, Ground, origin_of
+from mdisim.folders import INPUTS
 from mdisim.policies.policy import Policy, Recipe
 from mdisim.scenario import Scenario
 from mdisim.scenario.models import Spec
@@ -138,5 +139,7 @@ def _run(task: Task) -> dict[str, Any]:
         done = engine.run(ground.world, policy, task.seed)
     else:
         done = ground.run(policy, task.seed)
-        done.save(task.keep, force=True)
+        assert ground.scenario is not None
+        origin = replace(origin_of(ground.scenario, f"../../{INPUTS}"), files={})  # the sweep's directory has them
+        replace(done, origin=origin).save(task.keep, force=True)
     return done.summary()
