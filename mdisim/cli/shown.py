@@ -145,13 +145,19 @@ def _side_by_side(labels: Sequence[str], rows: Sequence[Mapping[str, str]]) -> l
 
 
 def bounds_in_words(bounds: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What no policy can exceed, a line each."""
-    found = []
+    """What no policy can exceed, a line for all that have the same bound."""
+    whose: dict[str, list[str]] = {}
     for bound in bounds:
         most = quantity("throughput_bound_per_s", bound["throughput_bound_per_s"]).replace("/s", " answers/s")
         by = f" (limited by {', '.join(bound['limited_by'])})" if bound["limited_by"] else ""
-        right = quantity("accuracy", bound["accuracy_bound"])
-        whose = ANY if bound["policy"] == ANY else f"at the exits of {bound['policy']}, wherever tasks go"
-        found.append(f"{whose}: at most {most}{by}, at most {right} right")
+        said = f"at most {most}{by}, at most {quantity('accuracy', bound['accuracy_bound'])} right"
+        whose.setdefault(said, []).append(str(bound["policy"]))
+    found = []
+    for said, labels in whose.items():
+        own = [label for label in labels if label != ANY]
+        if own:
+            found.append(f"exits of {', '.join(own)}, tasks placed at best: {said}")
+        if ANY in labels:
+            found.append(f"{ANY}: {said}")
     offered = bounds[0]["offered_per_s"]
     return [*found, f"offered: {quantity('offered_per_s', offered)}"] if isfinite(offered) else found
