@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 AnyPath = str | os.PathLike[str]
 
 PROVENANCE = "provenance.json"
+INPUTS = "inputs"  # the folder of the files that a scenario names: its profile, its traces
 REPORT = "report.html"  # made from the results, and made again
 PACKAGES = ("numpy", "simpy", "pandas", "pyarrow", "scipy")
 FORMAT = 2
@@ -130,7 +131,9 @@ def provenance(directory: AnyPath, kind: str = "") -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ResultsError(f"{path}: is damaged: it is not JSON; {instead}") from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        raise ResultsError(f"{path}: is not of format {FORMAT}, the one that this version reads; {instead}")
+        other = facts.get("format") if isinstance(facts, dict) else None
+        say = "has no format" if other is None else f"is of format {str(other)[:20]}"
+        raise ResultsError(f"{path}: {say}; this version reads results of format {FORMAT}; {instead}")
     if digest({key: value for key, value in facts.items() if key != CHECKSUM}) != facts.get(CHECKSUM):
         raise ResultsError(f"{path}: is damaged: its checksum does not fit; {instead}")
     if kind and facts.get("kind") != kind:
@@ -166,6 +169,18 @@ def reading(directory: AnyPath) -> Iterator[None]:
         raise
     except Exception as error:  # of damage that no checksum tells, libraries tell in all ways
         raise ResultsError(f"{directory}: these results are incomplete or damaged: {error}") from error
+
+
+def write_content(content: str | Path, path: Path) -> None:
+    """Write a text, or copy a file; folders above it are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, str):
+        path.write_text(content, encoding="utf-8")
+        return
+    try:
+        shutil.copyfile(content, path)
+    except FileNotFoundError as error:
+        raise ResultsError(f"{content}: is not there any more, and cannot be stored beside the results") from error
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

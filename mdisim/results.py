@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mdisim.folders import (
+    INPUTS,
     AnyPath,
     digest,
     need_intact,
     plain,
     provenance,
     reading,
+    write_content,
     write_json,
     write_table,
     writing,
@@ -32,22 +34,34 @@ FACTS = (
 
 @dataclass(frozen=True)
 class Origin:
-    """The scenario of a run: its YAML as given, and resolved with every default and override; its digest."""
+    """The scenario of a run: its YAML as given, and resolved with every default and override; its digest.
+
+    Two are equal by their digests, names, texts as given and overrides: where files lie does not count.
+    `files` are those that it needs, by the name under which they are stored beside results, and `stored` is the
+    resolved scenario with these names; empty where it needs none. `folder` is where results were read from.
+    """
 
     name: str
     given: str
-    resolved: str
+    resolved: str = field(compare=False)
     digest: str
     overrides: tuple[str, ...] = ()
+    stored: str = field(default="", compare=False)
+    files: Mapping[str, Path] = field(default_factory=dict, compare=False)
+    folder: Path | None = field(default=None, compare=False)
 
     def facts(self) -> dict[str, Any]:
         """What goes into a provenance."""
         return {"scenario": self.name, "scenario_digest": self.digest, "overrides": list(self.overrides)}
 
     def write(self, folder: Path) -> None:
-        """Write `scenario.yaml` and `resolved.yaml`."""
-        (folder / "scenario.yaml").write_text(self.given, encoding="utf-8")
-        (folder / "resolved.yaml").write_text(self.resolved, encoding="utf-8")
+        """Write `scenario.yaml`, `resolved.yaml`, and the files that the latter names."""
+        for name, content in self.papers().items():
+            write_content(content, folder / name)
+
+    def papers(self) -> dict[str, str | Path]:
+        """What `write` writes, by name: texts, and files to be copied."""
+        return {"scenario.yaml": self.given, "resolved.yaml": self.stored or self.resolved, **self.files}
 
     @classmethod
     def read(cls, facts: Mapping[str, Any], folder: Path) -> Origin | None:
@@ -55,7 +69,11 @@ class Origin:
         if "scenario" not in facts:
             return None
         given, resolved = ((folder / f"{n}.yaml").read_text(encoding="utf-8") for n in ("scenario", "resolved"))
-        return cls(facts["scenario"], given, resolved, facts["scenario_digest"], tuple(facts["overrides"]))
+        there = {
+            str(one.relative_to(folder)): one for one in sorted((folder / INPUTS).rglob("*")) if one.is_file()
+        }
+        asked = facts["scenario_digest"], tuple(facts["overrides"])
+        return cls(facts["scenario"], given, resolved, *asked, resolved, there, folder.resolve())
 
 
 @dataclass(frozen=True, eq=False)

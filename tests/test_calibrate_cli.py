@@ -261,7 +261,7 @@ def test_the_help_names_every_method_and_mode_and_loads_nothing_heavy():
         (("none.npz",), "none.npz"),
         (("cifar10-overconfidnet",), "cifar10-overconfident"),
         (("unfitted.npz",), "unfitted.npz has 0 calibration samples; a profile with a few hundred would do"),
-        (("bare.npz",), "method 'temperature' needs logits"),
+        (("bare.npz", "--method", "temperature"), "method 'temperature' needs logits"),
         (("some.npz", "--method", "magic"), "no method 'magic'; temperature, vector"),
         (("some.npz", "--mode", "every"), "mode is 'every'; none, global"),
         (("some.npz", "--p-tar", 0), "p_tar is 0; above 0 and up to 1 would do"),
@@ -286,3 +286,18 @@ def test_bad_input_is_told_in_one_message(told, arguments, reason):
     assert (code, out) == (2, "")
     assert reason in " ".join(err.split())
     assert err.count("Error: ") == 1
+
+
+def test_without_logits_the_default_needs_none_and_says_so(told):
+    code, out, err = told("bare.npz", *FAST)
+    assert (code, err) == (0, "")
+    assert "platt (needs no logits; there are none), per-exit" in out
+    assert "right NLL before" in out
+    assert "label NLL before" in told("some.npz", *FAST)[1]
+
+
+def test_an_exit_that_calibration_makes_worse_is_warned_of(told):
+    assert "warning" not in told("some.npz", *FAST, "--mode", "all-samples")[1]
+    out = " ".join(told("some.npz", *FAST, "--method", "isotonic")[1].split())
+    assert "exit 1: worse on the test samples" in out
+    assert "--mode all-samples, or --method platt or temperature" in out

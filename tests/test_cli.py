@@ -168,7 +168,7 @@ def test_other_results_are_replaced_only_by_force(scene, capsys):
         (("profiles", "nothing"), "nothing"),
         (("profile", "synth", "--accuracy", "0.5,x", "--out", "a.npz"), "'0.5,x' is not a number"),
         (("profile", "synth", "--accuracy", "0.5,0.6", "--stage-s", "1,2,3", "--out-bytes", "1", "--out", "a.npz"),
-         "or 2 of them"),
+         "give one for all, or 2"),
         (("profile", "synth", "--samples", "10000001", "--accuracy", "0.5", "--out", "a.npz"), "--samples"),
         (("profile", "synth", "--accuracy", "0.5", "--stage-s", "1", "--out", "a.npz"), "--out-bytes is needed"),
         (("profile", "synth", "--accuracy", "0.5", "--out", "a.npz"), "--stage-s is needed"),
@@ -322,7 +322,7 @@ def test_compare_prints_means_with_intervals(scene, capsys):
                   "strict", "latency p95", "verdict", "written to out"):  # fmt: skip
         assert words in out
     assert {path.name for path in (scene / "out").iterdir()} == {
-        "summary.parquet", "table.json", "provenance.json", "scenario.yaml", "resolved.yaml"
+        "summary.parquet", "table.json", "provenance.json", "scenario.yaml", "resolved.yaml", "inputs"
     }  # fmt: skip
 
 

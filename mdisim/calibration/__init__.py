@@ -9,7 +9,7 @@ every exit of a network. `reliability` says how far confidences may be trusted, 
 from mdisim.calibration import closed, outage, reliability, risk
 from mdisim.calibration.checks import CalibrationError, RefusalError
 from mdisim.calibration.confidences import Beta, Histogram, Isotonic, Platt
-from mdisim.calibration.exits import METHODS, CalibratedExits, Mode, calibrate
+from mdisim.calibration.exits import METHODS, CalibratedExits, Mode, calibrate, default_method
 from mdisim.calibration.fitted import Calibrator, Fitted, Report
 from mdisim.calibration.intervals import Interval, bootstrap, exit_rows
 from mdisim.calibration.linear import Dirichlet, MatrixScaling, VectorScaling
@@ -42,6 +42,7 @@ __all__ = [
     "bootstrap",
     "calibrate",
     "closed",
+    "default_method",
     "diagram",
     "exit_rows",
     "outage",

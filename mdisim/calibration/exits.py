@@ -97,7 +97,7 @@ class CalibratedExits:
 
 def calibrate(
     outputs: Outputs,
-    method: str | Calibrator = "temperature",
+    method: str | Calibrator | None = None,
     mode: Mode = "per-exit",
     *,
     p_tar: float = 0.8,
@@ -107,6 +107,7 @@ def calibrate(
 ) -> CalibratedExits:
     """Fit one map for each exit to a network's outputs on calibration samples.
 
+    `method` is a name of METHODS or an object; left out it is what `default_method` says of these outputs.
     `mode` says which samples: `none` fits nothing; `all-samples` takes every sample at every exit; `global`
     runs the uncalibrated policy at `p_tar`, pools each sample's logits at the exit that answers, and fits one
     map for all exits; `per-exit` fits each exit to the samples that stop there in the same run;
@@ -117,7 +118,7 @@ def calibrate(
     bound, `fallback` takes all samples instead, leaves the exit as it is (`none`), or lets the refusal out
     (`refuse`); the report says so. Without logits only the methods of the confidence alone can be fitted.
     """
-    calibrator = _calibrator(method)
+    calibrator = _calibrator(default_method(outputs) if method is None else method)
     _check(outputs, mode, p_tar, device_exits, cloud_fallback, fallback, calibrator)
     K = outputs.confidence.shape[1]
     heads = evaluated(K, device_exits)
@@ -133,6 +134,11 @@ def calibrate(
     fitted = dict(zip(heads, fits[mode](), strict=True))
     unused = replace(identity(), report=replace(identity().report, flag="this exit never runs"))
     return CalibratedExits(tuple(fitted.get(k, unused) for k in range(K)), mode, p_tar)
+
+
+def default_method(outputs: Outputs) -> str:
+    """The method with the fewest parameters that these outputs allow: temperature needs logits, Platt does not."""
+    return Temperature().name if outputs.logits is not None else Platt().name
 
 
 @dataclass(frozen=True)
@@ -186,9 +192,11 @@ class _Job:
         if self.fallback == "refuse":
             raise RefusalError(f"exit {k + 1}, samples that {name}: {why}")
         if self.fallback == "none" or name == "all":
-            return _left(f"samples that {name}: {why}")
+            return _left(f"{'all samples' if name == 'all' else f'samples that {name}'}: {why}")
         other = self._guarded(k, np.ones(len(which), dtype=bool), "all")
-        flag = "; ".join(text for text in (f"samples that {name}: {why}", other.report.flag) if text)
+        same = other.report.flag in (why, f"all samples: {why}")
+        whose = f"samples that {name}, and all samples" if same else f"samples that {name}"
+        flag = "; ".join(text for text in (f"{whose}: {why}", "" if same else other.report.flag) if text)
         return replace(other, report=replace(other.report, flag=flag))
 
     def _fit(self, exit_: Ints, which: Bools) -> Fitted:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 TARGETS, LIMITS = ("device-accuracy",), ("early-gap", "upper-confidence", "conformal")
 SURE = ("device-accuracy", "early-gap", "upper-confidence")  # promise with a probability
+FEW_PARAMETERS = ("platt", "temperature")
+WORSE = 0.01  # nats of negative log-likelihood that are no chance of a draw
 RISKS = (*TARGETS, *LIMITS, "grid")
 
 
@@ -57,8 +59,9 @@ class Demand:
 
 
 says_how = together(
-    click.option("--method", default="temperature", show_default=True, metavar="METHOD",
-                 help="temperature, vector, matrix, dirichlet, platt, beta, isotonic or histogram."),
+    click.option("--method", metavar="METHOD",
+                 help="temperature (the default with logits), vector, matrix, dirichlet, platt (the default "
+                      "without), beta, isotonic or histogram."),
     click.option("--mode", default="per-exit", show_default=True, metavar="MODE",
                  help="Fitted to whom: none, global, per-exit, all-samples or sequential."),
     click.option("--p-tar", type=float, default=0.8, show_default=True, metavar="P",
@@ -91,7 +94,7 @@ says_how = together(
 @json_option
 def calibrate(
     profile: str,
-    method: str,
+    method: str | None,
     mode: Any,
     samples: str,
     bins: int,
@@ -115,22 +118,26 @@ def calibrate(
     check_plot(plot)
     needed = (mode != "none") + (risk is not None)
     to_fit, to_plan, test = _parts(profile, seed, needed)
-    fitted = calibration.calibrate(to_fit, method, mode, **who)
+    chosen = method or calibration.default_method(to_fit)
+    fitted = calibration.calibrate(to_fit, chosen, mode, **who)
     seen = {"before": test} if mode == "none" else {"before": test, "after": fitted.calibrated(test)}
     found: Row = {
         "profile": profile,
-        "method": method,
+        "method": chosen,
+        "by_default": method is None,
         "mode": mode,
         **asdict(way),
         "calibration_samples": len(to_fit.label) + (len(to_plan.label) if needed == 2 else 0),
         "fit_samples": len(to_fit.label),
         "test_samples": len(test.label),
         "samples": samples,
+        "nll_of": "right" if to_fit.logits is None else "label",
         "fits": fitted.rows(),
         "exits": _scores(seen, way, samples, bins, seed, draws),
         "promise": [{"when": when, **_kept(outputs, way, seed)} for when, outputs in seen.items()],
         "risk": None if risk is None else _plan(demand, way, fitted, to_plan, test),
     }
+    found["warnings"] = _worse(found)
     if wants_json:
         as_json([found])
     else:
@@ -197,6 +204,23 @@ def _scores(
                 _, low, high = bootstrap(ece, *pair, rng=np.random.default_rng(seed), draws=draws)
             rows.append({"when": when, **measured[k], "ece_low": low, "ece_high": high})
     return sorted(rows, key=lambda row: int(row["exit"]))
+
+
+def _worse(found: Row) -> list[str]:
+    """Warnings of exits that the calibration made less reliable on samples that it has not seen."""
+    nll = {(row["exit"], row["when"]): row["nll"] for row in found["exits"]}
+    told = []
+    for fit in found["fits"]:
+        before, after = (nll.get((fit["exit"], when), float("nan")) for when in ("before", "after"))
+        if after > before + WORSE:
+            other = [] if fit["samples"] == "all" else ["--mode all-samples"]
+            other += [] if fit["method"] in FEW_PARAMETERS else [f"--method {' or '.join(FEW_PARAMETERS)}"]
+            told.append(
+                f"exit {fit['exit']}: worse on the test samples after the calibration, right NLL {before:.3f} -> "
+                f"{after:.3f}; {fit['method']} was fitted to {fit['n']} samples ({fit['samples']}): take more "
+                f"samples{''.join(f', or {one}' for one in other)}"
+            )
+    return told
 
 
 def _kept(outputs: Outputs, way: Offloading, seed: int) -> Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isnan, nan
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from mdisim.cli.output import show, table
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from mdisim.calibration import CalibratedExits
 
 Row = Mapping[str, Any]
+WIDTH = 100  # of a line
 KEPT = ("on_device_probability", "device_accuracy", "overall_accuracy", "outage_probability")
 
 
@@ -21,11 +23,15 @@ def calibration_report(found: Row, fitted: CalibratedExits) -> None:
     if found["mode"] != "none":
         _fits(found, fitted)
     whose = "" if found["samples"] == "all" else ", at each exit those that reach it"
+    labels = found["nll_of"] == "label" and found["mode"] != "none"
     show(
         f"{found['profile']}, {found['test_samples']} test samples{whose}",
         "accuracy to gap in %, ECE with its 95 % interval",
+        "right NLL: of being right or not" + ("; label NLL: of the true class" if labels else ""),
     )
     table([_reliability(row, found) for row in found["exits"]])
+    for warning in found["warnings"]:
+        show(*wrap(f"warning: {warning}", WIDTH))
     _promise(found["promise"], found)
     if found["risk"] is not None:
         _risk(found["risk"])
@@ -38,19 +44,20 @@ def _fits(found: Row, fitted: CalibratedExits) -> None:
     pooled = found["mode"] == "global"  # one map for all
     if pooled:
         reports = {"all": next(iter(reports.values()))}
+    unasked = " (needs no logits; there are none)" if found["by_default"] and found["nll_of"] == "right" else ""
     rows = [
         {
             "exit": k,
             **({} if pooled else {"samples": report.samples}),
             "n": report.n,
             "fitted": _parameters(report.parameters) if report.method != "none" else "left as it is",
-            "NLL before": _number(report.nll_before),
+            f"{found['nll_of']} NLL before": _number(report.nll_before),
             "after": _number(report.nll_after),
         }
         for k, report in reports.items()
     ]
     show(
-        f"{found['method']}, {found['mode']}, p_tar {found['p_tar']:g}, from {found['fit_samples']} of "
+        f"{found['method']}{unasked}, {found['mode']}, p_tar {found['p_tar']:g}, from {found['fit_samples']} of "
         f"{found['calibration_samples']} calibration samples"
     )
     table(rows)
@@ -75,7 +82,7 @@ def _reliability(row: Row, found: Row) -> dict[str, str]:
         "signed": _percent(row["signed_ece"], "+"),
         f"gap\n≥ {found['p_tar']:g}": _percent(row["gap_above"], "+"),
         "Brier": _number(row["brier"]),
-        "NLL": _number(row["nll"]),
+        "right\nNLL": _number(row["nll"]),
     }
 
 

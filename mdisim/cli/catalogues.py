@@ -131,7 +131,7 @@ def _sent(out_bytes: Any, instead: str = "") -> Any:
         raise click.UsageError(
             f"--out-bytes is needed, such as --out-bytes 3072,8192,4096 (0 if nothing is sent){instead}"
         )
-    return [*out_bytes, 0.0] if isinstance(out_bytes, list) else out_bytes
+    return out_bytes
 
 
 def _write(made: Profile, out: Path) -> None:
@@ -151,6 +151,9 @@ def _write(made: Profile, out: Path) -> None:
 @click.option("--label", metavar="COLUMN", help="The true class.")
 @click.option("--sample", metavar="COLUMN", help="Where each exit has a line of its own: whose it is.")
 @click.option("--exit", "stop", metavar="COLUMN", help="Where each exit has a line of its own: its number.")
+@click.option(
+    "--exits", metavar="NAME,...", help="With --exit: the exits' names in order, if they are no numbers."
+)
 @click.option("--split", metavar="COLUMN", help="calibration or test, row by row.")
 @click.option("--calibration-share", type=click.FloatRange(0, 1), default=0.5, show_default=True,
               help="Without --split: the share of samples, drawn at random, for calibration.")  # fmt: skip
@@ -167,6 +170,7 @@ def import_(
     confidence: str,
     prediction: str | None,
     correct: str | None,
+    exits: str | None,
     out_bytes: Any,
     out: Path,
     force: bool,
@@ -182,6 +186,7 @@ def import_(
         confidence=_columns(confidence),
         prediction=prediction and _columns(prediction),
         correct=correct and _columns(correct),
+        exits=exits and exits.split(","),
         out_bytes=sent,
         **options,
     )

@@ -12,7 +12,7 @@ import click
 
 from mdisim.cli.options import plots, reads_scenario, scenario_of
 from mdisim.cli.output import as_json, say
-from mdisim.cli.shown import ANY, bound_in_words, offered_in_words
+from mdisim.cli.shown import ANY, bounds_in_words
 from mdisim.errors import InputError
 from mdisim.experiments.written import quantity
 
@@ -80,7 +80,9 @@ def _checked(path: str, overrides: tuple[str, ...], allow_code: bool) -> Checked
 
 
 def _show(checked: Checked, *, first: bool) -> None:
-    """Print that nothing is wrong, at once; then each bound when it is known, and every default."""
+    """Print that nothing is wrong, at once; then the bounds, when they are known, and every default."""
+    from mdisim.scenario.yamlio import dump
+
     if not first:
         say("---")
     say(f"# {checked.file}: no issues found")
@@ -88,12 +90,9 @@ def _show(checked: Checked, *, first: bool) -> None:
         say(f"# warning: {warning}")
     for name, trace in checked.scenario.traces.files.items():
         say(f"# trace {name}: read as {trace.read_as}, mean {quantity('mean_bps', trace.mean_bps())}")
-    for label in [*checked.policies, ANY]:
-        say(f"# {bound_in_words(_bound(checked, label))}")
-    offered = _offered(checked)
-    if isfinite(offered):
-        say(f"# {offered_in_words(offered)}")
-    say(checked.ground.origin.resolved if checked.ground.origin else "", end="")
+    for line in bounds_in_words(_bounds(checked)):
+        say(f"# {line}")
+    say(dump(checked.scenario.resolved()), end="")
 
 
 def _facts(checked: Checked) -> dict[str, Any]:
@@ -113,30 +112,28 @@ def _facts(checked: Checked) -> dict[str, Any]:
             {"trace": name, "read_as": trace.read_as, "mean_bps": trace.mean_bps()}
             for name, trace in checked.scenario.traces.files.items()
         ],
-        "bounds": [
-            _bound(checked, label) | {"offered_per_s": _offered(checked)} for label in [*checked.policies, ANY]
-        ],
+        "bounds": _bounds(checked),
     }
 
 
-def _bound(checked: Checked, label: str) -> dict[str, Any]:
-    """The bounds of a policy, or of any; `unknowns` says how large the programme of one left out would be."""
+def _bounds(checked: Checked) -> list[dict[str, Any]]:
+    """The bounds of each policy, and of any; `unknowns` says how large the programme of one left out would be."""
     from mdisim import bounds
 
-    world, policy = checked.ground.world, checked.policies.get(label)
-    demand = bounds.lightest(world) if policy is None else bounds.planned(world, policy)
-    facts = {"policy": label, "accuracy_bound": bounds.accuracy_bound(world, policy)}
-    unknowns = bounds.unknowns(world, demand)
-    if unknowns > bounds.MOST_UNKNOWNS:
-        return facts | {"throughput_bound_per_s": None, "limited_by": (), "unknowns": unknowns}
-    offered, total = bounds.offered_per_s(world), _offered(checked)
+    world = checked.ground.world
+    offered = bounds.offered_per_s(world)
+    total = float(sum(offered))
     mix = [rate / total for rate in offered] if isfinite(total) and total else None
-    bound = bounds.throughput_bound(world, demand, mix=mix)
-    return facts | {"throughput_bound_per_s": bound.per_s, "limited_by": bound.limited_by}
-
-
-def _offered(checked: Checked) -> float:
-    """The mean rate of all sources together."""
-    from mdisim import bounds
-
-    return float(sum(bounds.offered_per_s(checked.ground.world)))
+    found = []
+    for label in [*checked.policies, ANY]:
+        policy = checked.policies.get(label)
+        demand = bounds.lightest(world) if policy is None else bounds.planned(world, policy)
+        facts: dict[str, Any] = {"policy": label, "throughput_bound_per_s": None, "limited_by": ()}
+        unknowns = bounds.unknowns(world, demand)
+        if unknowns > bounds.MOST_UNKNOWNS:
+            facts["unknowns"] = unknowns
+        else:
+            bound = bounds.throughput_bound(world, demand, mix=mix)
+            facts |= {"throughput_bound_per_s": bound.per_s, "limited_by": bound.limited_by}
+        found.append(facts | {"accuracy_bound": bounds.accuracy_bound(world, policy), "offered_per_s": total})
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import nan
+from math import isfinite, nan
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -144,18 +144,27 @@ def _side_by_side(labels: Sequence[str], rows: Sequence[Mapping[str, str]]) -> l
     return [list(labels[i : i + each]) for i in range(0, len(labels), each)]
 
 
-def bound_in_words(bound: Mapping[str, Any]) -> str:
-    """What no policy can exceed."""
+def bounds_in_words(bounds: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What no policy can exceed, a line for all that have the same bound."""
+    whose: dict[str, list[str]] = {}
+    for bound in bounds:
+        whose.setdefault(_bound_in_words(bound), []).append(str(bound["policy"]))
+    found = []
+    for said, labels in whose.items():
+        own = [label for label in labels if label != ANY]
+        if own:
+            found.append(f"exits of {', '.join(own)}, tasks placed at best: {said}")
+        if ANY in labels:
+            found.append(f"{ANY}: {said}")
+    offered = bounds[0]["offered_per_s"]
+    return [*found, f"offered: {quantity('offered_per_s', offered)}"] if isfinite(offered) else found
+
+
+def _bound_in_words(bound: Mapping[str, Any]) -> str:
     right = quantity("accuracy", bound["accuracy_bound"])
-    whose = ANY if bound["policy"] == ANY else f"at the exits of {bound['policy']}, wherever tasks go"
     if bound["throughput_bound_per_s"] is None:
         left = f"the throughput bound is left out, as its linear programme has {bound['unknowns']:,} unknowns"
-        return f"{whose}: {left}; at most {right} right"
+        return f"{left}; at most {right} right"
     most = quantity("throughput_bound_per_s", bound["throughput_bound_per_s"]).replace("/s", " answers/s")
     by = f" (limited by {', '.join(bound['limited_by'])})" if bound["limited_by"] else ""
-    return f"{whose}: at most {most}{by}, at most {right} right"
-
-
-def offered_in_words(offered_per_s: float) -> str:
-    """What the sources offer together."""
-    return f"offered: {quantity('offered_per_s', offered_per_s)}"
+    return f"at most {most}{by}, at most {right} right"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mdisim.errors import InputError
-from mdisim.folders import digest
+from mdisim.folders import INPUTS, digest
 from mdisim.policies.fit import laid_out
 from mdisim.policies.policy import Policy, Recipe, Setting
 from mdisim.results import Origin, Run
@@ -61,8 +61,7 @@ class Ground:
     @cached_property
     def origin(self) -> Origin | None:
         """Where the world comes from, for the record; None for a world built by hand."""
-        s = self.scenario
-        return None if s is None else Origin(s.name, s.text, dump(s.resolved()), s.digest, s.overrides)
+        return None if self.scenario is None else origin_of(self.scenario)
 
     @cached_property
     def _setting(self) -> Setting:
@@ -144,6 +143,13 @@ def _label(stated: AnyPolicy, made: Policy) -> str:
     if isinstance(stated, Mapping):
         return str(stated.get("label", made.name))
     return stated if isinstance(stated, str) else made.name
+
+
+def origin_of(scenario: Scenario, inputs: str = INPUTS) -> Origin:
+    """Where results of a scenario come from; the files that it needs are stored in the folder `inputs`."""
+    s = scenario
+    stored, files = s.stored(inputs)
+    return Origin(s.name, s.text, dump(s.resolved()), s.digest, s.overrides, dump(stored), files)
 
 
 def counted(seeds: int | Iterable[int]) -> Sequence[int]:

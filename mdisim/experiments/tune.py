@@ -257,7 +257,7 @@ def _policy(
 def _papers(origin: Origin, ask: str, policy: str, command: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """The identity of a tuning (more trials go on with it), its provenance, and the files that it begins with."""
     facts = {"kind": "tuning", "command": command, "policy": policy, **origin.facts()}
-    return ask, facts, {"scenario.yaml": origin.given, "resolved.yaml": origin.resolved}
+    return ask, facts, origin.papers()
 
 
 def _frame(trials: Sequence[Trial], aim: Aim) -> pd.DataFrame:

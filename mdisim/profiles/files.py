@@ -178,7 +178,9 @@ def _header(text: bytes | None, faults: list[str]) -> dict[str, Any] | None:
         faults.append(f"{HEADER} is not JSON: {error}")
         return None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
-        faults.append(f'{HEADER} is not of format {FORMAT}; a mapping with "format": {FORMAT} would do')
+        other = header.get("format") if isinstance(header, dict) else None
+        say = f'it has no "format": {FORMAT}' if other is None else f"it is of format {str(other)[:20]}"
+        faults.append(f"{HEADER}: {say}; this version reads profiles of format {FORMAT}")
         return None
     before = len(faults)
     for key, kind in {"name": str, "about": dict, "costs": dict}.items():

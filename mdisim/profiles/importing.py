@@ -6,7 +6,7 @@ Needed are a confidence for each exit and either its prediction or whether it wa
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ def import_csv(
     group: str | None = None,
     sample: str | None = None,
     stop: str | None = None,
+    exits: Sequence[str] | None = None,
     calibration_share: float = 0.5,
     seed: int = 0,
     costs: str | None = None,
@@ -55,7 +56,8 @@ def import_csv(
     `confidence`, and `prediction` or `correct`: a column for each exit, as a list of names or as a template
     such as 'conf_{k}' in which k counts from 0 or 1 (1.0000001, a float32 softmax's rounding, counts as 1).
     Where each exit of a sample has a line of its own, `sample` and `stop` are the columns that say whose line
-    it is, the exit as a number from 0 or 1, and one column each is named of the others.
+    it is, the exit as a number from 0 or 1, or by one of the names `exits`, in order, and one column each is named
+    of the others.
     `label`: the column of true classes, needed with predictions; classes may be numbers from 0 or any texts.
     With `correct` (1/0, true/false, yes/no) alone, predictions are stand-ins, the true class where right and
     the next class where wrong, so that `correct` is exact and which wrong class was meant stays unknown.
@@ -74,7 +76,7 @@ def import_csv(
     others = [column for column in (label, split, group) if column is not None]
     sheet.require(names, [*others, *(column for column in (sample, stop) if column is not None)])
     if sample is not None and stop is not None:
-        sheet, columns = sheet.by_sample(sample, stop, names, others)
+        sheet, columns = sheet.by_sample(sample, stop, names, others, exits)
     else:
         columns = names
     conf = sheet.probabilities(columns["confidence"])

@@ -42,17 +42,21 @@ class Sheet:
 
     @classmethod
     def read(cls, where: str) -> Sheet:
-        """Every cell stripped, a missing one as an empty text; a ProfileError where there is no such table."""
+        """Every cell stripped, a missing one as an empty text; a ProfileError where there is no such table.
+
+        Columns are separated by commas or, where the first line has none, by semicolons or tabs.
+        """
         import pandas as pd
 
         try:
             bytes_ = content(where, LIMIT_BYTES)
-            wide = bytes_.partition(b"\n")[0].count(b",")
+            wide = bytes_.partition(b"\n")[0].count(_separator(bytes_).encode())
             if wide >= MOST_COLUMNS:
                 raise InputError(f"its first line has {wide + 1} columns; at most {MOST_COLUMNS} are read")
             raw = pd.read_csv(
-                BytesIO(bytes_), header=None, dtype=str, keep_default_na=False, skip_blank_lines=False
-            )
+                BytesIO(bytes_), sep=_separator(bytes_), header=None, dtype=str, keep_default_na=False,
+                skip_blank_lines=False,
+            )  # fmt: skip
         except FileNotFoundError as error:
             raise ProfileError(where, ["no such file; the path of a CSV table would do"]) from error
         except pd.errors.EmptyDataError as error:
@@ -101,13 +105,19 @@ class Sheet:
         self.refuse_faults()
 
     def by_sample(
-        self, sample: str, stop: str, names: Mapping[str, list[str]], others: Sequence[str]
+        self,
+        sample: str,
+        stop: str,
+        names: Mapping[str, list[str]],
+        others: Sequence[str],
+        exits: Sequence[str] | None = None,
     ) -> tuple[Sheet, dict[str, list[str]]]:
         """A line a sample of a table with a line for each exit of a sample; and its columns, of which COLUMN@EXIT
         are those of an exit, by rising number.
 
-        `sample` and `stop` are the columns that say whose line it is; `others` are alike in all lines of a sample.
-        Samples stand in the order in which they first come.
+        `sample` and `stop` are the columns that say whose line it is; `others` are alike in all lines of a
+        sample, `exits` the exits' names in order, where they have such in place of numbers. Samples stand in
+        the order in which they first come.
         """
         import pandas as pd
 
@@ -115,7 +125,7 @@ class Sheet:
             if len(several) != 1:
                 self.faults.append(f"{len(several)} {what} columns; with a line for each exit, one would do")
         who, samples = pd.factorize(self.text[sample])
-        numbers, which = np.unique(self.whole(stop), return_inverse=True)
+        numbers, which = np.unique(self.exits(stop, exits), return_inverse=True)
         self._complain(self.text.duplicated([sample, stop]), sample, stop, "comes again; once would do")
         if len(numbers) > MOST_EXITS:
             self.faults.append(
@@ -149,14 +159,25 @@ class Sheet:
         numbers = self.text[columns].apply(pd.to_numeric, errors="coerce")
         values: NDArray[np.float64] = numbers.to_numpy(dtype=np.float64)
         values = np.where((values > 1) & (values <= 1 + ROUNDING), 1.0, values)
-        self._point_out(columns, ~((values >= 0) & (values <= 1)), "a confidence is a number in [0, 1]")
+        self._point_out(
+            columns, ~((values >= 0) & (values <= 1)), "a confidence is a number in [0, 1]" + _hint(numbers)
+        )
         return values
 
-    def whole(self, column: str) -> NDArray[np.int64]:
-        """A column of whole numbers from 0 [n]."""
+    def exits(self, column: str, names: Sequence[str] | None) -> NDArray[np.int64]:
+        """A column of exits [n]: whole numbers from 0, or names that count from 0 in their order."""
         words = self.text[column]
+        if names is not None:
+            where = {name: k for k, name in enumerate(names)}
+            self._point_out([column], ~words.isin(where).to_numpy()[:, None], f"the exits are {', '.join(where)}")
+            self.refuse_faults()
+            return np.array([where[word] for word in words], dtype=np.int64)
         bad = ~words.str.fullmatch(r"[0-9]{1,9}").to_numpy(dtype=bool)
-        self._point_out([column], bad[:, None], "an exit is a whole number from 0")
+        self._point_out(
+            [column],
+            bad[:, None],
+            "an exit is a whole number from 0, or give the exits' names in order: exits (--exits early,late)",
+        )
         self.refuse_faults()
         return words.to_numpy().astype(np.int64)
 
@@ -187,7 +208,9 @@ class Sheet:
             word = self.text[column].iloc[row]
             what = f"is {word!r}" if word else "is empty"
             line = self.lines[column][row] if column in self.lines else row + 2
-            self.faults.append(f"line {line}: {column} {what}; {would_do}")
+            of_exit, _, number = column.rpartition("@") if self.lines else ("", "", "")
+            called = f"{of_exit} of exit {number}" if of_exit else column
+            self.faults.append(f"line {line}: {called} {what}; {would_do}")
 
     def _first(self, bad: Any) -> NDArray[np.int64]:
         """Where the first few are that will be shown; the others are counted."""
@@ -200,3 +223,15 @@ class Sheet:
         for (row,) in self._first(bad):
             whose, word = self.text[sample].iloc[row], self.text[column].iloc[row]
             self.faults.append(f"line {row + 2}: {column} {word!r} of sample {whose!r} {what}")
+
+
+def _separator(text: bytes) -> str:
+    first = text.partition(b"\n")[0]
+    return next((one for one in (",", ";", "\t") if one.encode() in first), ",")
+
+
+def _hint(numbers: pd.DataFrame) -> str:
+    """What to do where all are percentages."""
+    values = numbers.to_numpy(dtype=np.float64)
+    highest = float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
+    return "; divide per cent by 100" if 1.0 < highest <= 100.0 and highest > 2.0 else ""

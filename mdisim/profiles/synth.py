@@ -30,20 +30,20 @@ def stated_costs(
 ) -> CostTable:
     """A cost table of numbers that are simply said, for `exits` stages.
 
-    `stage_s`, `head_s`: seconds, one number for all stages or one each. `out_bytes`: one for every row but
-    the last, which is 0, or all K+1. `kinds`: for each device kind the factor on these seconds (one kind,
-    "unit", with factor 1, if left out). FLOPs are not known and stand at 0.
+    `stage_s`, `head_s`: seconds, one number for all stages or one each. `out_bytes`: of the input and after
+    each stage but the last, one number for all or K of them; a last 0, after the last stage, may follow.
+    `kinds`: for each device kind the factor on these seconds (one kind, "unit", with factor 1, if left out).
+    FLOPs are not known and stand at 0.
     """
     factors = {"unit": 1.0} if kinds is None else dict(kinds)
     scale = np.array(list(factors.values()), dtype=float)[:, None]
-    sent = np.asarray(out_bytes, dtype=float)
     return CostTable(
         kinds=tuple(factors),
         stage_flops=np.zeros(exits),
         head_flops=np.zeros(exits),
         stage_s=scale * _per_exit("stage_s", stage_s, exits),
         head_s=scale * _per_exit("head_s", head_s, exits),
-        out_bytes=np.append(np.full(exits, sent), 0.0) if sent.ndim == 0 else sent,
+        out_bytes=_sent(out_bytes, exits),
         notes=dict.fromkeys(factors, note),
     )
 
@@ -178,8 +178,20 @@ def _per_exit(name: str, value: ArrayLike, exits: int) -> FloatArray:
     if exits < 1:
         raise ProfileError("exits", [f"is {exits}; 1 or more would do"])
     if array.ndim and array.shape != (exits,):
-        raise ProfileError(name, [f"has shape {array.shape}; one number, or {exits} of them, would do"])
+        raise ProfileError(name, [f"{array.size} numbers for {exits} exits; give one for all, or {exits}"])
     return np.broadcast_to(array, (exits,))
+
+
+def _sent(out_bytes: ArrayLike, exits: int) -> FloatArray:
+    """Bytes [K+1] of the input and after each stage, 0 after the last."""
+    sent = np.asarray(out_bytes, dtype=float)
+    if sent.ndim == 0:
+        return np.append(np.full(exits, sent), 0.0)
+    if sent.ndim != 1 or len(sent) not in (exits, exits + 1):
+        counts = f"{sent.size} byte count{'s' * (sent.size != 1)} for {exits} exit{'s' * (exits != 1)}"
+        after = " and after each stage but the last" if exits > 1 else ""
+        raise ProfileError("out_bytes", [f"{counts}; give {exits}: of the input{after}"])
+    return np.append(sent, 0.0) if len(sent) == exits else sent
 
 
 def _per_sample(work: ArrayLike | None, n: int, exits: int) -> FloatArray | None:

@@ -70,7 +70,7 @@ def cautions(folders: Folders, file: str) -> list[str]:
     (first, value), *_ = found.items()
     return [
         f"{file}: edges state {listed(found)}, such as {first} {value}, which is not read; the links have the "
-        "rate of the scenario. If it is their rate, name the attribute 'rate' and give a unit, such as '10 Mbps'"
+        "scenario's rate. If it is their rate, name the attribute 'rate' and give it a unit, such as '10 Mbps'"
     ]
 
 

@@ -260,6 +260,8 @@ Sources = Annotated[
 class Spec(Section):
     """A scenario: a network profile, devices, links, a workload, a policy, and what to run."""
 
+    format: int | None = None
+    """The format of this file: 1. A file that does not say is of the format of the version that reads it."""
     description: str | None = None
     """What this scenario shows."""
     profile: str

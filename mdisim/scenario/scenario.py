@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mdisim.errors import InputError
+from mdisim.files import sha256
 from mdisim.planners import RECIPES
 from mdisim.policies.fit import need
 from mdisim.policies.policy import Recipe
@@ -32,6 +33,9 @@ from mdisim.scenario.schema import schema
 from mdisim.scenario.units import shown
 from mdisim.scenario.yamlio import YamlError, compose, decode, dump
 from mdisim.world import World, setting
+
+FORMAT = 1  # of scenario files; they may state it
+LONGEST = 100  # characters of a stored file's name
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +94,9 @@ class Scenario:
         settings, folders = assignments(overrides), Folders.of(folder)
         document = _document(text, origin or name, settings)
         data = document.root.data()
+        if data.get("format", FORMAT) != FORMAT or isinstance(data.get("format"), bool):
+            say = f"is {shown(data['format'])}; this version reads format {FORMAT}, later ones may read others"
+            raise ScenarioError([document.fault(Finding(("format",), say))])
         found, findings = checks.sections(data)
         traces = Traces(folders)
         profile, more = checks.everything(data, found, traces, allow_code=allow_code)
@@ -185,7 +192,8 @@ class Scenario:
     def digest(self) -> str:
         """SHA-256 of what the scenario means: every value and default, and the content of every file."""
         meant = self._plain()
-        meant.pop("description", None)
+        for key in ("description", "format"):
+            meant.pop(key, None)
         meant["profile"] = self.profile.digest
         for arriving in _from_files(meant):
             arriving["path"] = list(arrivals.times_s(self.folders.file(arriving["path"])))
@@ -199,18 +207,55 @@ class Scenario:
         return hashlib.sha256(json.dumps(meant, sort_keys=True).encode()).hexdigest()
 
     def resolved(self) -> dict[str, Any]:
-        """The scenario as plain data with every default, in SI units with their names; it loads again."""
+        """The scenario as plain data with every default, in SI units with their names; it loads again here."""
+        return self._placed(self._at)
+
+    def stored(self, inputs: str = "inputs") -> tuple[dict[str, Any], dict[str, Path]]:
+        """The same with every file below the folder `inputs`, and these files by that name.
+
+        It loads again wherever it stands beside that folder. A file's name has a part of its SHA-256.
+        """
+        files: dict[str, Path] = {}
+
+        def put(path: str) -> str:
+            name, at = stored_as(path, self.folders.file(path), inputs)
+            files[name] = at
+            return name
+
+        def put_graph(path: str) -> str:
+            """With the traces that it names, which lie beside it, in a folder of their own."""
+            name, at = stored_as(path, self.folders.file(path), inputs)
+            folder = os.path.splitext(name)[0]
+            beside, _ = graphml.pairs(self.folders, path, roster_of(self.spec))
+            traces = [pair.trace.name for pair in beside if pair.trace is not None]
+            for trace in filter(replays.is_path, traces):
+                inside = os.path.relpath(trace, os.path.dirname(path))
+                if not inside.startswith(os.pardir):
+                    files[os.path.join(folder, inside)] = self.folders.file(trace).resolve()
+            name = os.path.join(folder, os.path.basename(path))
+            files[name] = at
+            return name
+
+        return self._placed(put, put_graph), files
+
+    def file(self, value: str) -> tuple[str, Path] | None:
+        """The name under which `stored` has the file that a value names, and the file; None if it names none."""
+        at = self.folders.file(value)
+        return stored_as(value, at) if replays.is_path(value) and os.path.isfile(at) else None
+
+    def _placed(self, put: Callable[[str], str], put_graph: Callable[[str], str] | None = None) -> dict[str, Any]:
+        """The scenario as plain data; `put` gives each path of a file its name there, `put_graph` a graph's."""
         plain = self._plain()
         if checks.is_path(self.spec.profile):
-            plain["profile"] = self._at(self.spec.profile)
+            plain["profile"] = put(self.spec.profile)
         for arriving in _from_files(plain):
-            arriving["path"] = self._at(arriving["path"])
+            arriving["path"] = put(arriving["path"])
         for trace in replays.stated_in(plain):
             if replays.is_path(trace["name"]):
-                trace["name"] = self._at(trace["name"])
+                trace["name"] = put(trace["name"])
         if self.spec.network is not None and self.spec.network.file is not None:
-            plain["network"]["file"] = self._at(self.spec.network.file)
-        return plain
+            plain["network"]["file"] = (put_graph or put)(self.spec.network.file)
+        return {"format": FORMAT, **plain}
 
     def _plain(self) -> dict[str, Any]:
         """The scenario as plain data with every default; paths begin at the folder."""
@@ -243,6 +288,12 @@ class Scenario:
     def __hash__(self) -> int:
         """Hash by what is meant."""
         return hash(self.digest)
+
+
+def stored_as(path: str, at: Path, inputs: str = "inputs") -> tuple[str, Path]:
+    """The name of a file below the folder `inputs`, and the file."""
+    stem, suffix = os.path.splitext(os.path.basename(path))
+    return f"{inputs}/{stem[:LONGEST]}-{sha256(at)[:8]}{suffix[:LONGEST]}", at.resolve()
 
 
 def _document(text: str, origin: str, settings: tuple[str, ...]) -> Document:

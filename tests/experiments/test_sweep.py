@@ -557,7 +557,7 @@ def test_a_dry_run_counts_what_is_missing_and_writes_nothing(path, tmp_path, cap
     kept = tmp_path / "out"
     command = ("sweep", path, "--policies", "mdi-exit,local", "--jobs", 1, "--seeds", 2, "--out", kept)
     design = ("--grid", "policy.exit_threshold=0.6,0.8")
-    code, out, err = told(capsys, *command, *design, "--dry-run", "--json")
+    code, out, _ = told(capsys, *command, *design, "--dry-run", "--json")
     facts = json.loads(out)
     assert (code, kept.exists()) == (0, False)
     assert (facts["points"], facts["runs"], facts["before"]) == (2, 2 * 2 * 2, 0)

@@ -200,10 +200,10 @@ def test_force_changes_nothing_where_another_is_at_work(scenario, tmp_path):
     asked = {"minimise": "latency_mean_s", "seeds": 1, "fresh": 1, "trials": 1, "jobs": 1, "out": tmp_path}
 
     def other(number, trial):
-        before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
         with pytest.raises(ResultsError, match="another process is at work on these runs"):
             tune(scenario, parameters=["alpha"], force=True, **asked)
-        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
     tune(scenario, parameters=["gate"], progress=other, **asked)
 

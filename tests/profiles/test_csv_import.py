@@ -151,7 +151,7 @@ def test_costs_come_from_a_profile_with_as_many_exits(csv, tmp_path):
         (GOOD, {"label": None}, "predictions need the label column"),
         (GOOD, {"prediction": None, "correct": "pred_{k}"}, "line 3: pred_1 is '2'; 1, true, yes, 0, false, no"),
         (GOOD, {"calibration_share": 1.0}, "calibration_share: is 1.0; from 0 to below 1 would do"),
-        (GOOD, {"stage_s": [1, 2, 3]}, r"stage_s: has shape \(3,\); one number, or 2 of them, would do"),
+        (GOOD, {"stage_s": [1, 2, 3]}, r"stage_s: 3 numbers for 2 exits; give one for all, or 2"),
     ],
 )  # fmt: skip
 def test_a_bad_table_is_refused_with_its_line(csv, text, changes, message):
@@ -250,6 +250,20 @@ def test_a_line_for_each_exit_of_each_sample(csv):
     assert made.header["columns"] == {"confidence": ["Confidence"], "prediction": ["Prediction"]}
 
 
+def test_exits_may_have_names_and_columns_other_separators(csv):
+    named = LONG.replace(",0,0.", ",early,0.").replace(",1,0.", ",mid,0.").replace(",2,0.", ",last,0.")
+    for text in (named, named.replace(",", ";"), named.replace(",", "\t")):
+        made = import_csv(csv(text), **BY_EXIT, exits=["early", "mid", "last"])
+        np.testing.assert_array_equal(made.confidence, [[0.5, 0.6, 0.9], [0.5, 0.7, 0.8]])
+    with pytest.raises(ProfileError, match="line 4: Exit is 'mid'; the exits are early, last"):
+        import_csv(csv(named), **BY_EXIT, exits=["early", "last"])
+
+
+def test_percentages_are_told_what_to_do(csv):
+    with pytest.raises(ProfileError, match="divide per cent by 100"):
+        import_csv(csv(LONG.replace(",0.", ",")), **BY_EXIT)
+
+
 def test_exits_with_lines_of_their_own_may_be_numbered_by_their_layers(csv):
     text = LONG.replace(",0,0.", ",3,0.").replace(",1,0.", ",6,0.").replace(",2,0.", ",12,0.")
     np.testing.assert_array_equal(import_csv(csv(text), **BY_EXIT).confidence[0], [0.5, 0.6, 0.9])
@@ -264,7 +278,7 @@ def test_exits_with_lines_of_their_own_may_be_numbered_by_their_layers(csv):
         (LONG + "3,2,0.8,1,1\n", {}, "line 8: Exit '2' of sample '3' comes again"),
         (LONG.replace("7,1,", "7,one,"), {}, "line 4: Exit is 'one'; an exit is a whole number from 0"),
         (LONG.replace("0.7,1,1", "0.7,1,0"), {}, "line 6: Label '0' of sample '3' is not that of its first line"),
-        (LONG.replace("0.6", "1.6"), {}, "line 4: Confidence@1 is '1.6'; a confidence is a number"),
+        (LONG.replace("0.6", "1.6"), {}, "line 4: Confidence of exit 1 is '1.6'; a confidence is a number"),
         (LONG, {"confidence": ["Confidence", "Prediction"], "prediction": ["Prediction", "Label"]},
          "2 confidence columns; with a line for each exit, one would do"),
     ],

@@ -103,7 +103,7 @@ def test_stated_costs_scale_by_kind():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"accuracy": [0.7, 0.8, 0.9]}, r"accuracy: has shape \(3,\); one number, or 2 of them, would do"),
+        ({"accuracy": [0.7, 0.8, 0.9]}, "accuracy: 3 numbers for 2 exits; give one for all, or 2"),
         ({"accuracy": 0.05}, r"accuracy: is \[0.05 0.05\]; from 0.1 to 1 would do"),
         ({"correlation": 1.5}, "correlation: is 1.5; from 0 to 1 would do"),
         ({"calibration_share": 1.0}, "calibration_share: is 1.0; from 0 to below 1 would do"),
@@ -117,3 +117,16 @@ def test_a_bad_argument_says_what_would_do(changes, message):
     arguments = {"n": 20, "exits": 2, "accuracy": 0.7, "stage_s": 1, "out_bytes": 1, "seed": 0} | changes
     with pytest.raises(ProfileError, match=message):
         synthesise(**arguments)
+
+
+@pytest.mark.parametrize("given", [[3.0, 2.0], [3.0, 2.0, 0.0]])
+def test_bytes_are_those_of_the_input_and_after_each_stage_but_the_last(given):
+    assert plain(n=2, exits=2, stage_s=1.0, out_bytes=given).costs["native"].out_bytes.tolist() == [3.0, 2.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("count", "told"), [(2, "2 byte counts for 3 exits; give 3: of the input and"), (5, "5 byte")]
+)
+def test_another_number_of_bytes_is_told_by_its_count(count, told):
+    with pytest.raises(ProfileError, match=told):
+        plain(n=2, exits=3, stage_s=1.0, out_bytes=[1.0] * count)

@@ -32,6 +32,7 @@ from mdisim.folders import (
     provenance,
     reading,
     vacant,
+    write_content,
     write_table,
     writing,
 )
@@ -43,7 +44,9 @@ SMALL = {"compression": "none", "use_dictionary": False, "write_statistics": Fal
 def found(
     directory: AnyPath, identity: str, facts: Mapping[str, Any], files: Mapping[str, Any], logs: str, force: bool
 ) -> Path:
-    """Open a directory that is filled bit by bit, or make it with its provenance and these files (tables, texts).
+    """Open a directory that is filled bit by bit, or make it with its provenance and these files.
+
+    `files` are tables, texts, and paths of files to copy.
 
     A ResultsError where there are other results, or another of its kind and no `force`; with it, the directory
     becomes that of what is asked for now, and what both have in common stays, unless a process is at work there,
@@ -101,7 +104,7 @@ def _write(content: Any, path: Path) -> None:
     if isinstance(content, pd.DataFrame):
         write_table(content, path)
     else:
-        path.write_text(content, encoding="utf-8")
+        write_content(content, path)
 
 
 def _give_name(fresh: Path, target: Path, kind: str, force: bool) -> None:
@@ -118,6 +121,7 @@ def _give_files(fresh: Path, target: Path, names: Iterable[str], logs: str) -> N
             locks.enter_context(alone(log))
         (target / SUMMARY).unlink(missing_ok=True)
         for name in names:
+            (target / name).parent.mkdir(exist_ok=True, parents=True)
             (fresh / name).replace(target / name)
 
 

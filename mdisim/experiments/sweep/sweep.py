@@ -13,7 +13,7 @@ import pandas as pd
 
 from mdisim import metrics
 from mdisim.experiments.executors import Engine, Where, engine
-from mdisim.experiments.prepare import ExperimentError, counted
+from mdisim.experiments.prepare import ExperimentError, counted, origin_of
 from mdisim.experiments.sweep.crew import GIVEN_UP, Perform, outcomes
 from mdisim.experiments.sweep.design import Design
 from mdisim.experiments.sweep.plan import Plan, Recipes, lay_out
@@ -21,9 +21,7 @@ from mdisim.experiments.sweep.store import PLAN, RUNS, SUMMARY, Store, found, su
 from mdisim.experiments.sweep.work import DONE, FAILED, perform
 from mdisim.experiments.written import VERDICT, numeric
 from mdisim.folders import AnyPath, need_intact, plain, provenance, reading
-from mdisim.results import Origin
 from mdisim.scenario import Scenario
-from mdisim.scenario.yamlio import dump
 from mdisim.statistics import t_interval
 from mdisim.world import World
 
@@ -221,8 +219,7 @@ def begin(
     plan: Plan, out: AnyPath, shard: tuple[int, int] = (0, 1), force: bool = False, command: str = ""
 ) -> Store:
     """Open the directory of a sweep, or make it with its provenance, its plan and its scenario."""
-    s = plan.scenario
-    origin = Origin(s.name, s.text, dump(s.resolved()), s.digest, s.overrides)
+    origin = origin_of(plan.scenario)
     facts = {
         "kind": "sweep",
         "command": command,
@@ -230,9 +227,15 @@ def begin(
         "rows": len(plan.table),
         **origin.facts(),
     }
-    files = {PLAN: plan.table, "scenario.yaml": origin.given, "resolved.yaml": origin.resolved}
+    files = {PLAN: plan.table, **origin.papers(), **_swept_files(plan)}
     folder = found(out, plan.identity, facts, files, "log*.jsonl", force)
     return Store(folder, "" if shard[1] == 1 else f"-{shard[0]}-of-{shard[1]}")
+
+
+def _swept_files(plan: Plan) -> dict[str, Path]:
+    """The files that values of the paths name, such as traces, by the name under which they are stored."""
+    values = (value for path in plan.paths for value in plan.table[path].unique() if isinstance(value, str))
+    return dict(found for value in values if (found := plan.scenario.file(value)) is not None)
 
 
 def fill(

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from mdisim import engine
-from mdisim.experiments.prepare import ExperimentError, Ground
+from mdisim.experiments.prepare import ExperimentError, Ground, origin_of
+from mdisim.folders import INPUTS
 from mdisim.policies.policy import Policy, Recipe
 from mdisim.profiles.profile import Half
 from mdisim.scenario import Scenario
@@ -151,6 +152,8 @@ def _run(task: Task) -> dict[str, Any]:
     if task.keep is None:
         done = engine.run(world, policy, task.seed)
     else:
-        done = _ground(task.cell.place).run(policy, task.seed)
-        done.save(task.keep, force=True)
+        ground = _ground(task.cell.place)
+        assert ground.scenario is not None
+        origin = replace(origin_of(ground.scenario, f"../../{INPUTS}"), files={})  # the sweep's directory has them
+        replace(ground.run(policy, task.seed), origin=origin).save(task.keep, force=True)
     return done.summary()

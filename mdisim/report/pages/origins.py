@@ -20,10 +20,11 @@ def past(origin: Origin | None, facts: Mapping[str, Any]) -> Past:
     told = _facts(origin, facts)
     if origin is None:
         return Past(NAMELESS, "", told, versions, (), None)
-    files = (("resolved.yaml", origin.resolved), ("scenario.yaml", origin.given))
+    files = (("resolved.yaml", origin.stored or origin.resolved), ("scenario.yaml", origin.given))
     try:
         bare = ("policy=local", "compare=[]")  # policies may be code of somebody's own, and are not drawn
-        scenario = Scenario.from_text(origin.resolved, name=origin.name, overrides=bare)
+        folder = origin.folder or "."
+        scenario = Scenario.from_text(origin.resolved, name=origin.name, folder=folder, overrides=bare)
         world = scenario.build()
     except ScenarioError as error:  # it may need files that are not here
         unread = f"The network is not drawn, as the scenario cannot be read here: {error}"
