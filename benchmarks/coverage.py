@@ -33,7 +33,7 @@ RELAXATIONS = 10.0
 
 
 class Found(NamedTuple):
-    """The mean latency of a run in service times, and whether its batch means cover the truth, and are correlated."""
+    """The mean latency of a run in service times; whether its batch means cover the truth; are correlated."""
 
     mean: float
     covers: bool

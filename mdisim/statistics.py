@@ -1,7 +1,7 @@
 """Statistics of simulation output: intervals over replications, differences in pairs, warm-up, batch means.
 
 Replications are independent, and their means near enough to normal for Student's t. What is measured within one
-run is neither: for a single long run there are batch means, which say where they are correlated; of a short series they cannot.
+run is neither: for a single long run there are batch means, which say where they are visibly correlated.
 """
 
 from __future__ import annotations
