@@ -35,7 +35,8 @@ class Search:
     `rate_per_s`: NaN if even the smallest rate misses them. The true one lies between `low_per_s`, the largest
     rate that was decided to meet them, and `high_per_s`, the smallest that was decided to miss them (each with
     about the confidence asked for, see `judging`; NaN where there is none). `points`: one row a rate: how many
-    seeds, met, decided, stable_share, the worst verdict, and for each measure its mean, _low and _high. `runs`: one row a run.
+    seeds, met, decided, stable_share, the worst verdict, and for each measure its mean, _low and _high. `runs`:
+    one row a run.
     """
 
     policy: str
