@@ -5,7 +5,7 @@
 Every repetition has runs with seeds of their own; all runs begin empty, leave out a warm-up of ten relaxation
 times of the queue, and drain at the end. Told are, of the same runs: the intervals over replications; those after
 as many seeds as it took until they were narrow enough (`seeds: auto`, from five on, at ± 10 % of the mean); and
-those of batch means within single runs, all of them and those that say of themselves that they may be trusted.
+those of batch means within single runs, all of them and those whose batches look uncorrelated.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ RELAXATIONS = 10.0
 
 
 class Found(NamedTuple):
-    """The mean latency of a run in service times, and whether its batch means cover the truth, and are trusted."""
+    """The mean latency of a run in service times; whether its batch means cover the truth; are correlated."""
 
     mean: float
     covers: bool
-    trusted: bool
+    correlated: bool
 
 
 def queue(load: float, arrivals: int) -> World:
@@ -58,7 +58,7 @@ def measured(world: World, truth_s: float, seed: int) -> Found:
     tasks = engine.run(world, Policy("local", (row(1),)), seed).tasks
     latency_s = (tasks["done_s"] - tasks["born_s"])[tasks["born_s"] >= world.window.warmup_s].to_numpy()
     batches = batch_means(latency_s)
-    return Found(float(latency_s.mean()), abs(batches.mean - truth_s) <= batches.half, batches.trusted)
+    return Found(float(latency_s.mean()), abs(batches.mean - truth_s) <= batches.half, batches.correlated)
 
 
 def main() -> None:
@@ -81,7 +81,7 @@ def main() -> None:
         f"over {asked.runs} replications": (low <= truth_s) & (high >= truth_s),
         f"seeds: auto, until ± {100 * GOAL:g} %": stopped(means.ravel(), truth_s),
         "batch means of single runs": np.array([one.covers for one in found]),
-        "the trusted ones of these": np.array([one.covers for one in found if one.trusted]),
+        "those that look uncorrelated": np.array([one.covers for one in found if not one.correlated]),
     }
     print(
         f"M/M/1 at load {asked.load:g}, {asked.arrivals} arrivals a run: how many 95 % intervals cover the truth"

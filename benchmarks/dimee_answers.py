@@ -49,14 +49,16 @@ class Answers(NamedTuple):
     """Of each sample, [n]: its expected cost, and what is expected to be lost against the cloud.
 
     Lost is 1 where the cloud alone is right, -1 where it alone is wrong; `by_chance` is what chance adds to its
-    variance, and `random` what would be lost with the same shares given to whatever sample. `group` tells what
-    belongs together, `all_cloud` is the cost of a sample in the cloud.
+    variance, and `random` what would be lost with the same shares given to whatever sample. `given` [n, 3] are the
+    chances of mobile, edge and cloud, NaN of who decides after computing. `group` tells what belongs together,
+    `all_cloud` is the cost of a sample in the cloud.
     """
 
     cost: Floats
     lost: Floats
     by_chance: Floats
     random: Floats
+    given: Floats
     group: Ints
     all_cloud: float
 
@@ -142,7 +144,7 @@ def _given(
     lost = (chances * all_of.lost).sum(axis=1)
     by_chance = (chances * all_of.lost**2).sum(axis=1) - lost**2
     cost = (chances * all_of.cost).sum(axis=1)
-    return Answers(cost, lost, by_chance, all_of.lost @ shares, known.group, float(known.cost[CLOUD]))
+    return Answers(cost, lost, by_chance, all_of.lost @ shares, chances, known.group, float(known.cost[CLOUD]))
 
 
 def _stopped(recipe: Cascading, policy: Policy, world: World) -> Answers:
@@ -154,8 +156,9 @@ def _stopped(recipe: Cascading, policy: Policy, world: World) -> Answers:
     cost = stop_costs(there, recipe.chain(there)[1], recipe.forward)[stop]
     right = outputs.prediction == outputs.label[:, None]
     lost = right[:, -1].astype(float) - right[np.arange(len(stop)), stop]
-    nothing = np.full(len(stop), np.nan)
-    return Answers(cost, lost, np.zeros(len(stop)), nothing, groups(world), policy.details["all_cloud_cost"])
+    nothing = np.full((len(stop), 3), np.nan)
+    whole = policy.details["all_cloud_cost"]
+    return Answers(cost, lost, np.zeros(len(stop)), nothing[:, 0], nothing, groups(world), whole)
 
 
 def judged(answers: Answers) -> dict[str, float]:
@@ -203,7 +206,7 @@ def table(
         for noise in (0.0, *NOISE) if isinstance(recipe, Pooled) else (0.0,):
             found = [answered(recipe, p, world, noise) for p, world in zip(policies, worlds, strict=True)]
             facts = {"split": -1 if seed is None else seed, "policy": label, "noise": noise}
-            rows.append(facts | {"way": "there"} | judged(found[0]) | _planned(policies[0]))
+            rows.append(facts | {"way": "there"} | judged(found[0]) | _planned(policies[0], found[0]))
             if both:
                 rows.append(facts | {"way": "both"} | judged(_joined(*found)))
     return pd.DataFrame(rows)
@@ -216,10 +219,10 @@ def _joined(one: Answers, other: Answers) -> Answers:
     return Answers(*columns, one.all_cloud)
 
 
-def _planned(policy: Policy) -> dict[str, float]:
-    shares = policy.details.get("shares", [np.nan] * 3)
+def _planned(policy: Policy, there: Answers) -> dict[str, float]:
+    """What was planned on the calibration half, and the shares that the tiers are given of the test half."""
     told = {name: float(policy.details[name]) for name in ("calibration_saving", "calibration_drop")}
-    return told | dict(zip(("mobile", "edge", "cloud"), shares, strict=True))
+    return told | dict(zip(("mobile", "edge", "cloud"), there.given.mean(axis=0).tolist(), strict=True))
 
 
 def simulated(world: World, scenario: mdisim.Scenario, stated: Mapping[str, Stated], seeds: range) -> pd.DataFrame:

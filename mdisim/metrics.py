@@ -178,9 +178,11 @@ def losses(run: Run) -> pd.Series[float]:
 def recovery_max_s(run: Run) -> float:
     """The longest time that throughput took to recover from a fault, as `mdisim.recovery.recovery` counts it.
 
-    NaN where nothing failed, or where one was not recovered from by the end.
+    NaN where nothing failed, or where one was not recovered from by the end. Of faults after `duration_s`, while a
+    run drains, nothing is asked: throughput is not measured there.
     """
-    return float(recovery(run)["recovery_s"].max(skipna=False))
+    table = recovery(run)
+    return float(table.loc[table["start_s"] < run.duration_s, "recovery_s"].max(skipna=False))
 
 
 # --- devices and links

@@ -63,7 +63,8 @@ def recovery(
 
     `kind`, `target`, `start_s`, `end_s` [s]: as in `run.faults`.
     `before_per_s`: mean answers per second in the `before_s` [s] before the fault, without the warm-up, whatever
-    else failed then; NaN where the fault starts within the warm-up or as it ends.
+    else failed then; NaN where the fault starts within the warm-up or as it ends. After an earlier fault it is no
+    more than the samples that were born in that time and were answered: what is made up for then is not normal.
     `recovery_s` [s]: from the fault's start to the end of the last stretch of low windows that begins during
     the fault, and so a multiple of `window_s`. A window is low if its throughput is below `share` of before; a
     stretch may go on after the fault's end. 0 where no stretch begins during the fault; NaN where the run ends
@@ -87,11 +88,14 @@ def recovery(
 
 def _rows(run: Run, window_s: float, share: float, before_s: float) -> list[tuple[object, ...]]:
     """The rows of `recovery`."""
-    answers_s = _answers_s(run)
+    answers_s, births_s = _answers_s(run), np.sort(run.tasks.loc[run.tasks["status"] == "answered", "born_s"])
+    first_s = float(run.faults["start_s"].min())
     lost, retried = run.tasks[run.tasks["status"].isin(LOST)], run.tasks[run.tasks["retries"] > 0]
     rows: list[tuple[object, ...]] = []
     for kind, target, start_s, end_s in run.faults[["kind", "target", "start_s", "end_s"]].itertuples(index=False):
         before = _mean(answers_s, max(start_s - before_s, run.warmup_s), start_s)
+        if start_s > first_s:
+            before = min(before, _mean(births_s, max(start_s - before_s, run.warmup_s), start_s))
         rates = np.asarray(_over_time(answers_s, run.duration_s, window_s, start_s), dtype=np.float64)
         lowest, windows = _fared(rates, rates < share * before, (end_s - start_s) / window_s)
         took_s = nan if np.isnan(before) else windows * window_s

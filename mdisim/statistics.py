@@ -1,7 +1,7 @@
 """Statistics of simulation output: intervals over replications, differences in pairs, warm-up, batch means.
 
 Replications are independent, and their means near enough to normal for Student's t. What is measured within one
-run is neither: for a single long run there are batch means, which say themselves whether they are correlated.
+run is neither: for a single long run there are batch means, which say where they are visibly correlated.
 """
 
 from __future__ import annotations
@@ -40,13 +40,16 @@ class Cut(NamedTuple):
 class Batches(NamedTuple):
     """The mean of one long series, half of its interval's width, and the correlation of neighbouring batches.
 
-    `trusted` says whether that correlation can be chance: beyond 1.96 / sqrt(batches) the interval is too narrow.
+    `correlated` says that this correlation is more than chance, beyond 1.96 / sqrt(batches): the interval is then
+    too narrow. That it is not says nothing of a short series, whose batches cannot show how they hang together: on
+    M/M/1 at load 0.8 the interval of 800 waits holds the truth 74 times in a hundred, of 4,000 waits 88 times, of
+    20,000 waits 91 times, and no more often where batches look uncorrelated. Replications know.
     """
 
     mean: float
     half: float
     lag1: float
-    trusted: bool
+    correlated: bool
 
 
 def t_interval(values: ArrayLike, *, confidence: float = CONFIDENCE, of: int = 1) -> Interval:
@@ -124,7 +127,8 @@ def batch_means(series: ArrayLike, batches: int = BATCHES, *, confidence: float 
     """The mean of one series [n] whose observations depend on those before, with an interval.
 
     The series, without its warm-up, is cut into this many batches of equal length (a rest at the front is
-    dropped), whose means are taken for independent. An InputError where there are fewer than two in each.
+    dropped), whose means are taken for independent: each must be many times as long as
+    what is remembered lasts. An InputError where there are fewer than two in each.
     """
     given = np.asarray(series, dtype=float)
     if batches < 2 or len(given) < 2 * batches:
@@ -136,7 +140,7 @@ def batch_means(series: ArrayLike, batches: int = BATCHES, *, confidence: float 
     off = z - mean
     spread = float(off @ off)
     lag1 = float(off[1:] @ off[:-1]) / spread if spread else 0.0
-    return Batches(mean, high - mean, lag1, trusted=abs(lag1) <= 1.96 / np.sqrt(batches))
+    return Batches(mean, high - mean, lag1, correlated=abs(lag1) > 1.96 / np.sqrt(batches))
 
 
 def replications_needed(half: float, goal: float, n: int) -> int:

@@ -120,6 +120,22 @@ def test_the_longest_recovery_is_a_measure():
     assert isnan(metrics.recovery_max_s(unsettled))
 
 
+def test_what_is_made_up_for_after_an_earlier_fault_is_not_what_is_normal():
+    """Ten a second are born; nothing is answered from 40 s to 50 s, and all of that in the 10 s after."""
+    born = answers((0, 100, 10))
+    ended = [(t, t if not 40 <= t < 50 else 50 + (t - 40), "answered", 0) for t in born]
+    run = made_run([], [(40.0, 50.0, "outage", "d0 -> d1"), (60.0, 65.0, "crash", "d1")], ended=ended)
+    first, second = recovery(run, window_s=5.0, before_s=10.0).to_dict("records")
+    assert (first["before_per_s"], first["recovery_s"]) == (10.0, 10.0)
+    assert (second["before_per_s"], second["recovery_s"]) == (10.0, 0.0)  # 20 a second, and never again so many
+
+
+def test_of_a_fault_while_a_run_drains_no_recovery_is_asked():
+    faults = [(40.0, 60.0, "crash", "d1"), (101.0, 102.0, "crash", "d1")]
+    run = made_run(answers((0, 40, 10), (40, 50, 1), (50, 100, 10)), faults)
+    assert metrics.recovery_max_s(run) == 10.0
+
+
 @pytest.mark.parametrize("window_s", [0.0, -1.0, nan, inf])
 def test_windows_without_a_width_are_refused(window_s):
     with pytest.raises(RecoveryError, match="seconds above 0 would"):

@@ -126,8 +126,8 @@ def test_batch_means_by_hand():
 def test_batch_means_say_when_they_are_correlated():
     rng = np.random.default_rng(4)
     walk = rng.normal(size=2000).cumsum()
-    assert batch_means(rng.normal(size=2000)).trusted
-    assert not batch_means(walk).trusted
+    assert not batch_means(rng.normal(size=2000)).correlated
+    assert batch_means(walk).correlated
     assert batch_means(walk).lag1 > 0.5
     assert batch_means(np.ones(100)).half == 0.0
 
@@ -149,6 +149,19 @@ def test_batch_means_cover_what_is_nearly_independent():
     covered = sum(abs(one.mean) <= one.half for one in found)
     low, high = stats.binom.interval(0.999, 300, 0.95)
     assert low <= covered <= high
+
+
+def test_batches_of_a_short_series_that_look_uncorrelated_are_no_better_for_that():
+    """Waits of M/M/1 at load 0.8, by Lindley's recursion: of 800 they hold the truth in 74 of a hundred."""
+    rng = np.random.default_rng(6)
+    step = rng.exponential(1.0, (300, 2800)) - rng.exponential(1.25, (300, 2800))
+    walk = step.cumsum(axis=1)
+    waits = (walk - np.minimum(np.minimum.accumulate(walk, axis=1), 0.0))[:, 2000:]
+    found = [batch_means(row) for row in waits]
+    held = np.array([abs(one.mean - 4.0) <= one.half for one in found])
+    correlated = np.array([one.correlated for one in found])
+    assert 0.65 < held.mean() < 0.82
+    assert held[~correlated].mean() < held[correlated].mean()
 
 
 def test_replications_needed():

@@ -49,3 +49,11 @@ def refuse_too_few(right: Bools, fewest: int) -> None:
         raise RefusalError(f"{n} samples are too few for a fit; {max(fewest, 2)} would do")
     if right.all() or not right.any():
         raise RefusalError(f"all {n} samples are {'right' if right[0] else 'wrong'}; some of both would do")
+
+
+def refuse_too_few_groups(groups: int, fewest: int) -> None:
+    """Raise `RefusalError` where samples of fewer than `fewest` groups are there to fit to."""
+    if groups < max(fewest, 2):
+        raise RefusalError(
+            f"samples of {groups} groups are too few for a fit: {max(fewest, 2)} or more are needed"
+        )

@@ -12,11 +12,20 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from mdisim.calibration.checks import Bools, CalibrationError, Floats, Ints, RefusalError
+from mdisim.calibration.checks import (
+    FEWEST,
+    Bools,
+    CalibrationError,
+    Floats,
+    Ints,
+    RefusalError,
+    refuse_too_few_groups,
+)
 from mdisim.calibration.confidences import Beta, FittedConfidence, Histogram, Isotonic, OfConfidence, Platt
 from mdisim.calibration.fitted import Calibrator, Fitted, Report
+from mdisim.calibration.leaving import numbered
 from mdisim.calibration.linear import Dirichlet, MatrixScaling, VectorScaling
 from mdisim.calibration.stopping import CloudFallback, answered_by, evaluated, stops_at
 from mdisim.calibration.temperature import Temperature, identity
@@ -104,6 +113,7 @@ def calibrate(
     device_exits: int | None = None,
     cloud_fallback: CloudFallback = "most-confident",
     fallback: Fallback = "all-samples",
+    group: ArrayLike | None = None,
 ) -> CalibratedExits:
     """Fit one map for each exit to a network's outputs on calibration samples.
 
@@ -116,7 +126,8 @@ def calibrate(
     never run and stay as they are. `cloud_fallback`: who answers where no exit reaches `p_tar`; it matters to
     `global` alone. Where an exit's samples are too few, all right or all wrong, or where its fit ends at a
     bound, `fallback` takes all samples instead, leaves the exit as it is (`none`), or lets the refusal out
-    (`refuse`); the report says so. Without logits only the methods of the confidence alone can be fitted.
+    (`refuse`); the report says so. Without logits only the methods of the confidence alone can be fitted. With a
+    `group`, a number for each sample [n], samples that belong together count as one where they are too few.
     """
     calibrator = _calibrator(default_method(outputs) if method is None else method)
     _check(outputs, mode, p_tar, device_exits, cloud_fallback, fallback, calibrator)
@@ -124,7 +135,7 @@ def calibrate(
     heads = evaluated(K, device_exits)
     if mode == "none":
         return CalibratedExits((identity(),) * K, mode, p_tar)
-    job = _Job(outputs, calibrator, heads, p_tar, fallback)
+    job = _Job(outputs, calibrator, heads, p_tar, fallback, numbered(group, len(outputs.label)))
     fits: dict[Mode, Callable[[], list[Fitted]]] = {
         "all-samples": job.all_samples,
         "per-exit": job.per_exit,
@@ -150,6 +161,7 @@ class _Job:
     heads: list[int]
     p_tar: float
     fallback: Fallback
+    group: Ints | None
 
     def all_samples(self) -> list[Fitted]:
         everyone = np.ones(len(self.outputs.label), dtype=bool)
@@ -202,6 +214,8 @@ class _Job:
     def _fit(self, exit_: Ints, which: Bools) -> Fitted:
         """The map fitted to the chosen samples, each as the exit of its row says it."""
         rows = np.flatnonzero(which)
+        if self.group is not None:
+            refuse_too_few_groups(len(np.unique(self.group[rows])), getattr(self.calibrator, "fewest", FEWEST))
         seen, label = exit_[rows], self.outputs.label[rows]
         if isinstance(self.calibrator, OfConfidence) and self.outputs.logits is None:
             right = self.outputs.prediction[rows, seen] == label

@@ -30,10 +30,21 @@ class Leaving:
     high: NDArray[np.int64]
     right: NDArray[np.bool_]
     final: NDArray[np.bool_]
+    group: NDArray[np.int64] | None = None
 
     @classmethod
-    def of(cls, scores: ArrayLike, correct: ArrayLike, grid: ArrayLike, device_exits: int | None) -> Leaving:
-        """Read scores and correct [n, K] and the grid [G]; raises `CalibrationError` where they do not fit."""
+    def of(
+        cls,
+        scores: ArrayLike,
+        correct: ArrayLike,
+        grid: ArrayLike,
+        device_exits: int | None,
+        group: ArrayLike | None = None,
+    ) -> Leaving:
+        """Read scores and correct [n, K], the grid [G] and what belongs together, [n]; or a `CalibrationError`.
+
+        Groups of one sample each are none.
+        """
         s, ok = np.asarray(scores, dtype=np.float64), np.asarray(correct, dtype=bool)
         steps = np.asarray(grid, dtype=np.float64)
         if s.ndim != 2 or s.shape != ok.shape or not len(s):
@@ -46,7 +57,7 @@ class Leaving:
         device = evaluated(K, device_exits)[:-1]
         high = np.searchsorted(steps, np.maximum.accumulate(s[:, device], axis=1), side="right")
         low = np.column_stack([np.zeros(len(s), dtype=np.int64), high[:, :-1]])
-        return cls(steps, low, high, ok[:, device], ok[:, -1])
+        return cls(steps, low, high, ok[:, device], ok[:, -1], numbered(group, len(s)))
 
     @property
     def n(self) -> int:
@@ -54,24 +65,29 @@ class Leaving:
         return len(self.final)
 
     @cached_property
+    def sizes(self) -> Floats:
+        """The samples of each group, [g]."""
+        return np.ones(self.n) if self.group is None else np.bincount(self.group).astype(np.float64)
+
+    @cached_property
     def leaving(self) -> Floats:
         """Samples that leave on the device, [G]."""
-        return self._count(np.ones(self.right.shape, dtype=bool))
+        return self.count(np.ones(self.right.shape, dtype=bool))
 
     @cached_property
     def wrong(self) -> Floats:
         """Samples that leave wrongly answered, [G]."""
-        return self._count(~self.right)
+        return self.count(~self.right)
 
     @cached_property
     def lost(self) -> Floats:
         """Samples that leave wrongly answered though the last exit is right, [G]."""
-        return self._count(~self.right & self.final[:, None])
+        return self.count(~self.right & self.final[:, None])
 
     @cached_property
     def won(self) -> Floats:
         """Samples that leave rightly answered though the last exit is wrong, [G]."""
-        return self._count(self.right & ~self.final[:, None])
+        return self.count(self.right & ~self.final[:, None])
 
     def losses(self) -> Floats:
         """Each sample's loss, last exit right minus answer right, [n, G], in -1, 0, 1."""
@@ -101,8 +117,42 @@ class Leaving:
             else float(self.lost[at]) / leaving
         )
 
-    def _count(self, which: NDArray[np.bool_]) -> Floats:
+    @cached_property
+    def left(self) -> Floats:
+        """Samples of each group that leave, [g, G]."""
+        return self.by_group(np.ones(self.right.shape, dtype=bool))
+
+    def by_group(self, which: NDArray[np.bool_]) -> Floats:
+        """Of those told by `which` [n, exits], how many samples of each group leave at each threshold, [g, G]."""
+        group = np.arange(self.n) if self.group is None else self.group
+        counts = np.zeros((len(self.sizes), len(self.grid) + 1))
+        for i in range(self.right.shape[1]):
+            np.add.at(counts, (group, self.low[:, i]), which[:, i].astype(float))
+            np.add.at(counts, (group, self.high[:, i]), -which[:, i].astype(float))
+        return np.asarray(counts.cumsum(axis=1)[:, :-1])
+
+    def summed(self, values: Floats) -> Floats:
+        """The sums over groups of values of the samples, [n, G]: [g, G]."""
+        if self.group is None:
+            return values
+        sums = np.zeros((len(self.sizes), values.shape[1]))
+        np.add.at(sums, self.group, values)
+        return sums
+
+    def count(self, which: NDArray[np.bool_]) -> Floats:
+        """Of those told by `which` [n, exits], how many samples leave at each threshold, [G]."""
         size = len(self.grid) + 1
         begins = np.bincount(self.low.ravel(), weights=which.ravel(), minlength=size)
         ends = np.bincount(self.high.ravel(), weights=which.ravel(), minlength=size)
         return np.asarray((begins - ends).cumsum()[:-1])
+
+
+def numbered(group: ArrayLike | None, n: int) -> NDArray[np.int64] | None:
+    """What belongs together of n samples, numbered from 0; None where each stands alone."""
+    if group is None:
+        return None
+    given = np.asarray(group)
+    if given.shape != (n,):
+        raise CalibrationError(f"groups have the shape {given.shape}: give one for each of {n} samples")
+    names, of = np.unique(given, return_inverse=True)
+    return None if len(names) == n else np.asarray(of, dtype=np.int64)

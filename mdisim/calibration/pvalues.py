@@ -11,16 +11,41 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, xlogy
+from scipy.special import bdtr, betainc, ndtri, stdtrit, xlogy
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Procedure = Literal["fixed-sequence", "bonferroni"]
+FEW_BAD = 5  # samples below which their variance between groups tells nothing
 
 
 def binomial(bad: Floats, n: Floats, limit: float) -> Floats:
-    """P[Bin(n, limit) <= bad], for losses of 0 and 1: `bad` [...] of `n` [...]; exact."""
-    return np.asarray(bdtr(bad, n.astype(np.int64), limit))
+    """P[Bin(n, limit) <= bad], for losses of 0 and 1: `bad` [...] of `n` [...]; exact.
+
+    Between whole numbers, as `effective` ones are, it is the incomplete beta function that the tail is.
+    """
+    good = n - bad
+    return np.asarray(np.where(good > 0, betainc(np.maximum(good, 1e-9), bad + 1, 1 - limit), 1.0))
+
+
+def effective(bad: Floats, of: Floats, delta: float) -> tuple[Floats, Floats]:
+    """How many independent samples [G] would tell as much as groups, and how many of them would be bad.
+
+    `bad` of `of` samples of each group at each threshold, [g, G]. The sample is as much smaller as the variance
+    of the bad share between groups is larger than that of independent samples, and by the ratio of the quantiles
+    of the normal distribution and of Student's t with g - 1 degrees of freedom (E. L. Korn, B. I. Graubard, Survey
+    Methodology 24, 1998). It is never larger than the sample; where too few are bad to tell, it is that of groups
+    which are good or bad as wholes (L. Kish, Survey Sampling, 1965). Not exact as the tail itself is, but close.
+    """
+    g, total, worse = len(of), of.sum(axis=0), bad.sum(axis=0)
+    share = worse / np.maximum(total, 1)
+    between = ((bad - share * of) ** 2).sum(axis=0) * g / max(g - 1, 1)
+    alone = np.maximum(share * (1 - share), 1e-300) * np.maximum(total, 1)
+    wholes = np.maximum((of**2).sum(axis=0), 1) / np.maximum(total, 1)
+    larger = np.maximum(np.where(np.minimum(worse, total - worse) < FEW_BAD, wholes, between / alone), 1.0)
+    quantiles = float(ndtri(1 - delta) / stdtrit(max(g - 1, 1), 1 - delta)) ** 2 if delta < 0.5 else 1.0
+    n = total / larger * quantiles
+    return share * n, n
 
 
 def hoeffding_bentkus(total: Floats, n: Floats, limit: float) -> Floats:

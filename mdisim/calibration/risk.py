@@ -5,6 +5,11 @@ it. Each planner looks at calibration samples, scores and whether each exit was 
 the smallest threshold for which it can promise what is asked, so that most samples stay on the device; or it
 raises `RefusalError`. The promise holds for new samples of the same population if neither the scores nor the
 grid of thresholds were made from these samples: fit calibrators on others.
+
+Samples that belong together, such as the phrases of a sentence, err together, and promise no more than so many
+independent ones. Where their `group` is given, a number for each sample [n], new groups take the place of new
+samples: binomial tails are those of an effective number of samples (`pvalues.effective`), bets and conformal risk
+control go from group to group. A promise then holds for the same population of groups.
 """
 
 from __future__ import annotations
@@ -32,9 +37,10 @@ GRID.flags.writeable = False
 class Promise:
     """A threshold, and what is promised at it.
 
-    `quantity` is at least (device accuracy) or at most (gaps) `limit`, over calibration sets of `n` samples
-    such as this, of which `leaving` stop on the device: with probability 1 - `delta`, or in expectation, or,
-    with a guarantee of none, on these samples alone (`delta` is NaN then). `observed`: what these show.
+    `quantity` is at least (device accuracy) or at most (gaps) `limit`, over calibration sets of `n` samples in so
+    many independent `groups` such as this, of which `leaving` samples stop on the device: with probability 1 -
+    `delta`, or in expectation, or, with a guarantee of none, on these samples alone (`delta` is NaN then).
+    `observed`: what these show.
     """
 
     threshold: float
@@ -42,6 +48,7 @@ class Promise:
     limit: float
     delta: float
     n: int
+    groups: int
     leaving: int
     observed: float
     method: str
@@ -58,6 +65,7 @@ def device_accuracy(
     device_exits: int | None = None,
     procedure: Procedure = "fixed-sequence",
     fewest: int = FEWEST,
+    group: ArrayLike | None = None,
 ) -> Promise:
     """P(right | answered on the device) >= target, with probability 1 - delta; learn then test.
 
@@ -66,9 +74,9 @@ def device_accuracy(
     thresholds, at which fewer than `fewest` leave, or so few that no test could succeed; this is exact where
     surer answers are not less often right. `bonferroni` needs no such thing, and more samples.
     """
-    curves = Leaving.of(scores, correct, grid, device_exits)
+    curves = Leaving.of(scores, correct, grid, device_exits, group)
     _within("target", target)
-    return _of_leaving(curves, curves.wrong, 1 - target, "device accuracy", target, delta, procedure, fewest)
+    return _of_leaving(curves, ~curves.right, 1 - target, "device accuracy", target, delta, procedure, fewest)
 
 
 def early_gap(
@@ -81,15 +89,18 @@ def early_gap(
     device_exits: int | None = None,
     procedure: Procedure = "fixed-sequence",
     fewest: int = FEWEST,
+    group: ArrayLike | None = None,
 ) -> Promise:
     """P(the device is wrong and the last exit right | answered on the device) <= limit, as `device_accuracy`.
 
     The conditional accuracy gap of Ringel, Cohen, Freedman, Elad and Romano (ICML 2024) over all that leave,
     with one threshold.
     """
-    curves = Leaving.of(scores, correct, grid, device_exits)
+    curves = Leaving.of(scores, correct, grid, device_exits, group)
     _within("limit", limit)
-    return _of_leaving(curves, curves.lost, limit, "early gap", limit, delta, procedure, fewest)
+    return _of_leaving(
+        curves, ~curves.right & curves.final[:, None], limit, "early gap", limit, delta, procedure, fewest
+    )
 
 
 def upper_confidence(
@@ -101,6 +112,7 @@ def upper_confidence(
     grid: ArrayLike = GRID,
     device_exits: int | None = None,
     test: Test = "binomial",
+    group: ArrayLike | None = None,
 ) -> Promise:
     """The accuracy gap <= limit with probability 1 - delta: risk-controlling prediction sets (RCPS).
 
@@ -109,18 +121,20 @@ def upper_confidence(
     P(device wrong and last exit right), which is no less than the gap; `betting` bounds the gap itself, the
     last exit's accuracy minus that of the answers, which counts what early exits win as well.
     """
-    curves = Leaving.of(scores, correct, grid, device_exits)
+    curves = Leaving.of(scores, correct, grid, device_exits, group)
     _within("limit", limit)
-    everyone = np.full(len(curves.grid), float(curves.n))
-    if test == "binomial":
-        p = pvalues.binomial(curves.lost, everyone, limit)
-    elif test == "hoeffding-bentkus":
-        p = pvalues.hoeffding_bentkus(curves.lost, everyone, limit)
-    elif test == "betting":
-        p = pvalues.betting((curves.losses() + 1) / 2, (limit + 1) / 2, delta)
+    _within("delta", delta)
+    everyone = np.tile(curves.sizes[:, None], len(curves.grid))
+    if test == "betting":  # that the losses of a group are above its share of the limit
+        above = curves.summed(curves.losses()) - limit * everyone
+        p = pvalues.betting((above / curves.sizes.max() + limit + 1) / 2, (limit + 1) / 2, delta)
+    elif test in get_args(Test):
+        lost, n = _counted(curves, ~curves.right & curves.final[:, None], everyone, delta)
+        tail = pvalues.binomial if test == "binomial" else pvalues.hoeffding_bentkus
+        p = tail(lost, n, limit)
     else:
         raise CalibrationError(f"test is {test!r}; {', '.join(get_args(Test))} would do")
-    return _tested(curves, p, everyone > 0, "accuracy gap", limit, delta, "fixed-sequence", test)
+    return _tested(curves, p, everyone[0] > 0, "accuracy gap", limit, delta, "fixed-sequence", test)
 
 
 def conformal(
@@ -130,19 +144,22 @@ def conformal(
     limit: float,
     grid: ArrayLike = GRID,
     device_exits: int | None = None,
+    group: ArrayLike | None = None,
 ) -> Promise:
     """The accuracy gap <= limit in expectation over calibration sets: conformal risk control (CRC).
 
     The smallest threshold with R <= ((n + 1) limit - 1) / n (Angelopoulos et al. 2024), where R is the mean
     of each sample's largest loss at this or any higher threshold: that makes losses monotone, as the method
-    needs, and with one exit on the device changes nothing.
+    needs, and with one exit on the device changes nothing. With groups, of which the largest has s samples, the
+    loss of a group is the sum of its samples', and R <= ((n + s) limit - s) / n.
     """
-    curves = Leaving.of(scores, correct, grid, device_exits)
+    curves = Leaving.of(scores, correct, grid, device_exits, group)
     _within("limit", limit)
-    allowed = (curves.n + 1) * limit - 1
+    largest = float(curves.sizes.max())
+    allowed = (curves.n + largest) * limit - largest
     passed = np.flatnonzero(curves.worst_above() <= allowed)
     if not len(passed):
-        least = ceil(1 / limit - 1)
+        least = ceil(largest * (1 / limit - 1))
         raise RefusalError(
             f"{curves.n} samples cannot support an accuracy gap of {limit:g} in expectation at any threshold; "
             f"more samples (at the very least {least}), a larger limit or higher thresholds would do"
@@ -198,7 +215,7 @@ def _least(limit: float, delta: float) -> int:
 
 def _of_leaving(
     curves: Leaving,
-    bad: Floats,
+    bad: Bools,
     most: float,
     quantity: Quantity,
     limit: float,
@@ -207,9 +224,19 @@ def _of_leaving(
     fewest: int,
 ) -> Promise:
     """Test that at most a share `most` of those that leave is bad, where enough leave for a test to succeed."""
-    p = pvalues.binomial(bad, curves.leaving, most)
-    tested = curves.leaving >= max(fewest, _least(most, delta))
-    return _tested(curves, p, tested, quantity, limit, delta, procedure)
+    enough = max(fewest, _least(most, delta))
+    p = pvalues.binomial(*_counted(curves, bad, curves.left, delta), most)
+    leaving = curves.leaving
+    if curves.group is not None:  # as many as if each group were good or bad as a whole
+        leaving = leaving**2 / np.maximum((curves.left**2).sum(axis=0), 1)
+    return _tested(curves, p, leaving >= enough, quantity, limit, delta, procedure)
+
+
+def _counted(curves: Leaving, bad: Bools, of: Floats, delta: float) -> tuple[Floats, Floats]:
+    """How many leave and are bad, and how many of whom that is, `of` [g, G]; of groups the effective numbers."""
+    if curves.group is None:
+        return curves.count(bad), of.sum(axis=0)
+    return pvalues.effective(curves.by_group(bad), of, delta)
 
 
 def _tested(
@@ -250,7 +277,9 @@ def _promise(
 ) -> Promise:
     threshold, leaving = float(curves.grid[at]), int(curves.leaving[at])
     seen = curves.observed(quantity, at)
-    return Promise(threshold, quantity, limit, delta, curves.n, leaving, seen, method, guarantee)
+    return Promise(
+        threshold, quantity, limit, delta, curves.n, len(curves.sizes), leaving, seen, method, guarantee
+    )
 
 
 def _within(name: str, value: float) -> float:

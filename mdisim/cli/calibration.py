@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mdisim.policies.scores import Outputs
 
 Row = dict[str, Any]
+Part = tuple["Outputs", Any]  # what exits say of samples, and what of them belongs together, [n]
 TARGETS, LIMITS = ("device-accuracy",), ("early-gap", "upper-confidence", "conformal")
 SURE = ("device-accuracy", "early-gap", "upper-confidence")  # promise with a probability
 FEW_PARAMETERS = ("platt", "temperature")
@@ -110,16 +111,17 @@ def calibrate(
     """Calibrate the exits of PROFILE, a name or a file, and measure it on held-out samples.
 
     Fits on the calibration half and scores on the test half. With --risk and a calibration, one half of the
-    calibration half, drawn at random, is for the fit and the other for the threshold.
+    calibration half, drawn at random, is for the fit and the other for the threshold. Groups stay whole, and count
+    as wholes.
     """
     from mdisim import calibration
 
     demand, way = Demand(risk, limit, delta), Offloading(**who)
     check_plot(plot)
     needed = (mode != "none") + (risk is not None)
-    to_fit, to_plan, test = _parts(profile, seed, needed)
+    (to_fit, of_fit), (to_plan, of_plan), (test, of_test) = _parts(profile, seed, needed)
     chosen = method or calibration.default_method(to_fit)
-    fitted = calibration.calibrate(to_fit, chosen, mode, **who)
+    fitted = calibration.calibrate(to_fit, chosen, mode, **who, group=of_fit)
     seen = {"before": test} if mode == "none" else {"before": test, "after": fitted.calibrated(test)}
     found: Row = {
         "profile": profile,
@@ -133,9 +135,9 @@ def calibrate(
         "samples": samples,
         "nll_of": "right" if to_fit.logits is None else "label",
         "fits": fitted.rows(),
-        "exits": _scores(seen, way, samples, bins, seed, draws),
+        "exits": _scores(seen, way, samples, bins, seed, draws, of_test),
         "promise": [{"when": when, **_kept(outputs, way, seed)} for when, outputs in seen.items()],
-        "risk": None if risk is None else _plan(demand, way, fitted, to_plan, test),
+        "risk": None if risk is None else _plan(demand, way, fitted, to_plan, test, of_plan),
     }
     found["warnings"] = _worse(found)
     if wants_json:
@@ -148,27 +150,32 @@ def calibrate(
         _draw(test, fitted if "after" in seen else None, way, samples, bins, plot)
 
 
-def _parts(name: str, seed: int, needed: int) -> tuple[Outputs, Outputs, Outputs]:
-    """The samples to fit, to plan a threshold and to test; the first two are apart if two are needed."""
+def _parts(name: str, seed: int, needed: int) -> tuple[Part, Part, Part]:
+    """The samples to fit, to plan a threshold and to test, with their groups.
+
+    The first two share neither a sample nor a group if two are needed.
+    """
     import numpy as np
 
     from mdisim.calibration import CalibrationError
     from mdisim.policies.scores import Outputs
     from mdisim.profiles import load
+    from mdisim.profiles.halves import two_parts
 
     profile = load(name)
 
-    def rows(which: Any) -> Outputs:
+    def rows(which: Any) -> Part:
         logits = None if profile.logits is None else profile.logits[which]
         said, label = profile.prediction[which].astype(np.int64), profile.label[which].astype(np.int64)
-        return Outputs(logits, profile.confidence[which], said, label)
+        group = None if profile.group is None else profile.group[which]
+        return Outputs(logits, profile.confidence[which], said, label), group
 
     fit = plan = np.flatnonzero(profile.split == 0)
     if len(fit) < needed:
         raise CalibrationError(f"{name} has {len(fit)} calibration samples; a profile with a few hundred would do")
     if needed == 2:
-        mixed = np.random.default_rng(seed).permutation(fit)
-        fit, plan = np.sort(mixed[::2]), np.sort(mixed[1::2])
+        of = None if profile.group is None else profile.group[fit]
+        fit, plan = (fit[part] for part in two_parts(len(fit), of, np.random.default_rng(seed)))
     return rows(fit), rows(plan), rows(np.flatnonzero(profile.split == 1))
 
 
@@ -178,7 +185,7 @@ def _right(outputs: Outputs) -> Any:
 
 
 def _scores(
-    seen: Mapping[str, Outputs], way: Offloading, samples: str, bins: int, seed: int, draws: int
+    seen: Mapping[str, Outputs], way: Offloading, samples: str, bins: int, seed: int, draws: int, group: Any
 ) -> list[Row]:
     """For each exit that runs how reliable it is, before and after, with the interval of its ECE.
 
@@ -201,7 +208,8 @@ def _scores(
             low = high = float("nan")
             if counts[:, k].any():
                 pair = sure[counts[:, k], k], ok[counts[:, k], k]
-                _, low, high = bootstrap(ece, *pair, rng=np.random.default_rng(seed), draws=draws)
+                of = None if group is None else group[counts[:, k]]
+                _, low, high = bootstrap(ece, *pair, rng=np.random.default_rng(seed), draws=draws, group=of)
             rows.append({"when": when, **measured[k], "ece_low": low, "ece_high": high})
     return sorted(rows, key=lambda row: int(row["exit"]))
 
@@ -245,11 +253,13 @@ def _kept(outputs: Outputs, way: Offloading, seed: int) -> Row:
     }
 
 
-def _plan(demand: Demand, way: Offloading, fitted: CalibratedExits, to_plan: Outputs, test: Outputs) -> Row:
+def _plan(
+    demand: Demand, way: Offloading, fitted: CalibratedExits, to_plan: Outputs, test: Outputs, group: Any
+) -> Row:
     """The planned threshold with its promise, and what it gives on the test half."""
     from mdisim.calibration.leaving import Leaving
 
-    made = _planned(demand, way, fitted.calibrated(to_plan))
+    made = _planned(demand, way, fitted.calibrated(to_plan), group)
     held = fitted.calibrated(test)
     there = Leaving.of(held.confidence, _right(held), [made.threshold], way.device_exits)
     return {
@@ -261,7 +271,7 @@ def _plan(demand: Demand, way: Offloading, fitted: CalibratedExits, to_plan: Out
     }
 
 
-def _planned(demand: Demand, way: Offloading, outputs: Outputs) -> Promise:
+def _planned(demand: Demand, way: Offloading, outputs: Outputs, group: Any) -> Promise:
     from mdisim.calibration import risk
 
     planners: dict[str | None, Any] = {
@@ -271,9 +281,11 @@ def _planned(demand: Demand, way: Offloading, outputs: Outputs) -> Promise:
         "conformal": risk.conformal,
         "grid": risk.grid_search,
     }
-    asked = {"target": way.p_tar} if demand.limit is None else {"limit": demand.limit}
+    asked: dict[str, Any] = {"target": way.p_tar} if demand.limit is None else {"limit": demand.limit}
     if demand.delta is not None:
         asked["delta"] = demand.delta
+    if demand.planner != "grid":
+        asked["group"] = group
     made: Promise = planners[demand.planner](
         outputs.confidence, _right(outputs), device_exits=way.device_exits, **asked
     )

@@ -254,11 +254,16 @@ def _between(numbers: tuple[int, ...], world: World) -> str:
 
 
 def _faults(simulation: Simulation) -> pd.DataFrame:
-    """One row a period in which something failed: its kind, the device or link, and the factor of a slowdown."""
+    """One row a period in which something failed: its kind, the device or link, and the factor of a slowdown.
+
+    What was drawn for a time after the last sample had ended, in a run that drains, never happened.
+    """
     world = simulation.world
     schedule = [] if simulation.breakdowns is None else simulation.breakdowns.schedule
     rows = []
     for number, (start_s, end_s) in schedule:
+        if start_s > simulation.env.now:
+            continue
         fault = world.faults.events[number]
         hit = _between(fault.links, world) if fault.links else world.devices[fault.device].name
         rows.append((start_s, end_s, fault.kind, hit, fault.factor))

@@ -4,6 +4,10 @@ Seeds are added until the confidence intervals of the measures lie on one side o
 the stated indifference, or there are no more seeds to be had. Intervals are corrected for every look at them
 (Bonferroni). A rate is sustainable only if the system keeps up: `mdisim.metrics.verdict` is stable in nine of ten
 runs. It is decided that it is not only if runs are overloaded: backlogged ones leave it open.
+
+Intervals are Student's t, and as sure as they say only where a run's mean is nearly normal. Where the true mean is
+the bound itself nothing should be decided; it is, wrongly, for 4 % of such rates on M/M/1 with 1,000 samples a run
+at load 0.5, and for 8 % with 800 at load 0.8 (5 % are allowed). Longer runs are the cure, not more seeds.
 """
 
 from __future__ import annotations

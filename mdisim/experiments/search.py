@@ -33,9 +33,10 @@ class Search:
     """The largest rate found to meet the targets, and how it was found.
 
     `rate_per_s`: NaN if even the smallest rate misses them. The true one lies between `low_per_s`, the largest
-    rate that was decided to meet them, and `high_per_s`, the smallest that was decided to miss them (each with the
-    confidence asked for; NaN where there is none). `points`: one row a rate: how many seeds, met, decided,
-    stable_share, the worst verdict, and for each measure its mean, _low and _high. `runs`: one row a run.
+    rate that was decided to meet them, and `high_per_s`, the smallest that was decided to miss them (each with
+    about the confidence asked for, see `judging`; NaN where there is none). `points`: one row a rate: how many
+    seeds, met, decided, stable_share, the worst verdict, and for each measure its mean, _low and _high. `runs`:
+    one row a run.
     """
 
     policy: str

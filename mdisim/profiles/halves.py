@@ -25,3 +25,15 @@ def divided(group: NDArray[Any], shares: Sequence[float], rng: Generator) -> NDA
     part = np.empty(len(names), dtype=np.uint8)
     part[order] = np.searchsorted(edges, middle, side="right")
     return np.asarray(part[of])
+
+
+def two_parts(n: int, group: NDArray[Any] | None, rng: Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The numbers of n samples in two parts of about the same size, which share no group; each rises.
+
+    Without groups [n] the parts are equal but for one sample.
+    """
+    if group is None:
+        mixed = rng.permutation(n)
+        return np.sort(mixed[::2]), np.sort(mixed[1::2])
+    part = divided(group, (0.5, 0.5), rng)
+    return np.flatnonzero(part == 0), np.flatnonzero(part == 1)

@@ -98,6 +98,101 @@ def test_a_grid_search_promises_nothing_and_breaks_it_often(truth, population):
     assert breaks > 2 * MOST
 
 
+# --- samples that belong together
+
+
+@pytest.fixture(scope="module")
+def families():
+    """Groups of 1 to 15 samples that are nearly alike: scores and answers of most are those of the first."""
+    made = synthesise(n=20_000, exits=3, accuracy=(0.6, 0.72, 0.85), kappa=1.6, stage_s=1, out_bytes=1, seed=11)
+    rng = np.random.default_rng(2)
+    sizes = rng.integers(1, 16, 2500)
+    group = np.repeat(np.arange(2500), sizes)
+    first = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    rows = np.where(rng.random(len(group)) < 0.7, first, np.arange(len(group))) % made.n
+    return made.confidence[rows], made.correct[rows], np.split(np.arange(len(group)), np.cumsum(sizes)[:-1])
+
+
+def broken_of_families(families, plan, quantity, sense, draws=150, groups=150):
+    """How often a promise is broken where groups are drawn; what became of it; how many are refused."""
+    scores, correct, members = families
+    truth, rng, values, refused, broke = (
+        Leaving.of(scores, correct, GRID, None),
+        np.random.default_rng(4),
+        [],
+        0,
+        0,
+    )
+    for _ in range(draws):
+        drawn = [members[i] for i in rng.integers(0, len(members), groups)]
+        rows, of = np.concatenate(drawn), np.repeat(np.arange(groups), [len(d) for d in drawn])
+        try:
+            made = plan(scores[rows], correct[rows], of)
+        except RefusalError:
+            refused += 1
+            continue
+        values.append(truth.observed(quantity, int(np.searchsorted(GRID, made.threshold))))
+        broke += sense * (values[-1] - made.limit) < 0
+    return broke, values, refused
+
+
+@pytest.mark.parametrize(
+    ("plan", "quantity", "sense"),
+    [
+        (lambda s, c, g: risk.device_accuracy(s, c, target=0.8, grid=GRID, group=g), "device accuracy", 1),
+        (lambda s, c, g: risk.early_gap(s, c, limit=0.15, grid=GRID, group=g), "early gap", -1),
+        (lambda s, c, g: risk.upper_confidence(s, c, limit=0.08, grid=GRID, group=g), "accuracy gap", -1),
+        (
+            lambda s, c, g: risk.upper_confidence(s, c, limit=0.15, grid=GRID, group=g, test="betting"),
+            "accuracy gap",
+            -1,
+        ),
+    ],
+    ids=["device-accuracy", "early-gap", "binomial", "betting"],
+)
+def test_a_promise_holds_for_new_groups_as_often_as_it_says(plan, quantity, sense, families):
+    broke, _, refused = broken_of_families(families, plan, quantity, sense)
+    assert broke <= 150 * DELTA + 2.33 * np.sqrt(150 * DELTA * (1 - DELTA))
+    assert refused < 75
+
+
+def test_samples_that_err_together_taken_for_independent_ones_break_it(families):
+    plan = lambda s, c, g: risk.device_accuracy(s, c, target=0.8, grid=GRID)  # noqa: E731
+    broke, _, _ = broken_of_families(families, plan, "device accuracy", 1)
+    assert broke > 150 * DELTA + 2.33 * np.sqrt(150 * DELTA * (1 - DELTA))
+
+
+def test_conformal_risk_control_keeps_the_mean_over_draws_of_groups(families):
+    plan = lambda s, c, g: risk.conformal(s, c, limit=0.1, grid=GRID, group=g)  # noqa: E731
+    _, values, refused = broken_of_families(families, plan, "accuracy gap", -1)
+    assert refused == 0
+    assert np.mean(values) <= 0.1
+
+
+@pytest.mark.parametrize("test", ["binomial", "hoeffding-bentkus", "betting"])
+def test_copies_of_samples_promise_no_more_than_the_samples_do(population, test):
+    scores, correct = (array[:800] for array in population)
+    again = np.repeat(np.arange(800), 8)
+    for plan, asked in (
+        (risk.device_accuracy, {"target": 0.8}),
+        (risk.upper_confidence, {"limit": 0.08, "test": test}),
+    ):
+        once = plan(scores, correct, grid=GRID, **asked)
+        copies = plan(scores[again], correct[again], grid=GRID, group=again, **asked)
+        blind = plan(scores[again], correct[again], grid=GRID, **asked)
+        assert copies.threshold == pytest.approx(once.threshold, abs=0.021)
+        assert copies.threshold >= blind.threshold
+        assert (copies.n, copies.groups, blind.groups) == (6400, 800, 6400)
+        alone = plan(scores, correct, grid=GRID, group=np.arange(800)[::-1], **asked)
+        assert alone == once
+
+
+def test_groups_that_do_not_fit_the_samples_are_an_error(population):
+    scores, correct = (array[:60] for array in population)
+    with pytest.raises(CalibrationError, match=r"groups have the shape \(59,\)"):
+        risk.conformal(scores, correct, limit=0.1, group=np.arange(59))
+
+
 # --- the parts
 
 

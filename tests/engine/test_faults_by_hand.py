@@ -199,6 +199,15 @@ def test_every_policy_works_on_under_faults(name):
     assert not (tasks.status == "in-flight").any()
 
 
+def test_faults_of_a_run_that_drains_are_those_until_its_last_sample_has_ended():
+    """What is drawn for the time after was listed once, as if it had happened, and nobody recovers from that."""
+    world = line(2, (0.01,), arrivals=Arrivals("poisson", 20.0), duration_s=40.0, drain=True)
+    done = run(broken(world, Fault("slowdown", 0, mean_up_s=2.0, mean_down_s=1.0, factor=0.5)), fixed(world), 1)
+    assert done.tasks.done_s.max() < 45.0
+    assert done.faults.start_s.between(0.0, done.tasks.done_s.max()).all()
+    assert len(done.faults) > 5
+
+
 @dataclass(frozen=True)
 class IfThere:
     """Offer while there is a neighbour, and send to the first; else compute here."""

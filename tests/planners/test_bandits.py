@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf, log, nan, sqrt
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from mdisim.planners.tiers.chains import BeginsAgain
 from mdisim.planners.tiers.prefixes import TierError
 from mdisim.policies import ANSWERS, Knobs, Outcome, Seen
 from mdisim.policies.check import check
+from mdisim.policies.parameters import Meaning
 from mdisim.scenario.models import Policy as NamedPolicy
 from mdisim.scenario.recipes import recipe_of
 from mdisim.world import setting
@@ -384,6 +386,15 @@ def test_confidences_and_predictions_are_all_that_is_needed():
     bare = replace(HERE, calibration=said(np.zeros((0, 6))), features=None)
     for recipe in RECIPES.values():
         assert recipe.build(bare).plan
+
+
+def test_the_help_of_exploration_is_the_index_that_is_computed():
+    for name, recipe in RECIPES.items():
+        index = next(m for m in get_type_hints(type(recipe), include_extras=True)["exploration"].__metadata__
+                     if isinstance(m, Meaning)).text  # fmt: skip
+        rule = recipe.build(HERE).picks
+        assert ("ln(rounds + 1)" in index) == (rule.rounds_plus == 1.0), name
+        assert ("(plays + 1)" in index) == (rule.plays_plus == 1.0), name
 
 
 @pytest.mark.parametrize(

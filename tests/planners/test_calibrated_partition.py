@@ -209,6 +209,31 @@ def test_thresholds_may_be_planned_with_a_guarantee(threshold):
         assert accuracy > 0.85 - 3 * np.sqrt(0.85 * 0.15 / 3000)
 
 
+@pytest.mark.parametrize("threshold", ["learn-then-test", "upper-confidence", "conformal"])
+def test_what_is_fitted_and_what_is_planned_on_share_no_group(threshold, monkeypatch):
+    """Samples of a group stand side by side: taken by turns, every group would be in both parts."""
+    import mdisim.calibration as here
+
+    seen = {}
+
+    def spied(name, real):
+        def call(*args, group, **options):
+            seen[name] = set(group.tolist())
+            return real(*args, group=group, **options)
+
+        return call
+
+    monkeypatch.setattr(here, "calibrate", spied("calibrate", here.calibrate))
+    for name in ("device_accuracy", "upper_confidence", "conformal"):
+        monkeypatch.setattr(here.risk, name, spied(name, getattr(here.risk, name)))
+    known = setting(device_and_cloud(over_confident()))
+    known = replace(known, group=np.arange(len(known.calibration.label)) // 4)
+    CalibratedPartition(cloud="d1", threshold=threshold).build(known)
+    fitted, planned = seen.values()
+    assert not fitted & planned
+    assert len(fitted | planned) == 1000
+
+
 def test_what_cannot_be_is_said():
     world = device_and_cloud()
     for parameters, say in (

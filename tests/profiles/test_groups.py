@@ -17,7 +17,7 @@ from mdisim.profiles.build.sentences import (
     read_movies,
     read_sst2,
 )
-from mdisim.profiles.halves import divided
+from mdisim.profiles.halves import divided, two_parts
 
 COSTS = stated_costs(2, stage_s=0.01, out_bytes=[8, 4, 0])
 WORDS = ["good", "bad", "film", "the", "a", "dull"]
@@ -72,6 +72,16 @@ def test_without_groups_the_halves_keep_their_sizes_and_seeds_differ():
     assert (first.half("test").n, second.half("test").n) == (70, 70)
     assert np.any(first.split != second.split)
     assert np.any(first.split != whole.split)
+
+
+def test_two_parts_share_no_group():
+    group = np.random.default_rng(0).integers(0, 60, 500)
+    one, other = two_parts(500, group, np.random.default_rng(1))
+    assert not {*group[one]} & {*group[other]}
+    assert sorted([*one, *other]) == list(range(500))
+    assert abs(len(one) - 250) < 20
+    alone = two_parts(501, None, np.random.default_rng(1))
+    assert [len(part) for part in alone] == [251, 250]
 
 
 def test_groups_are_kept_in_the_file_and_in_halves(tmp_path):

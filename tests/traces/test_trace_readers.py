@@ -115,6 +115,12 @@ def test_steps_of_no_duration_are_left_out(made):
     assert read(made(text)) == Trace([0], [8e3], 1)
 
 
+def test_sabres_latency_is_from_a_request_to_the_first_bit_and_so_there_and_back(made):
+    text = '[{"duration_ms": 500, "bandwidth_kbps": 8, "latency_ms": 20}, '
+    text += '{"duration_ms": 500, "bandwidth_kbps": 8, "latency_ms": 100}]'
+    np.testing.assert_allclose(read(made(text)).latency_s, [0.01, 0.05])
+
+
 def test_an_irish_logs_pings_go_there_and_back_and_its_uplink_is_asked_for(made):
     path = made(IRISH)
     np.testing.assert_allclose(read(path).latency_s, [0.04, 0.04, 0.03])

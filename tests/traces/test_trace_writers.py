@@ -156,8 +156,8 @@ def test_the_text_of_each_format(path):
     assert texts == {
         "mdisim": "# duration_s: 2.0\n# end: loop\ntime_s,rate_bps,latency_s\n0.0,2000000.0,0.02\n0.5,0.0,0.02\n",
         "pensieve": "0.0\t2.0\n0.5\t2.0\n2.0\t0.0\n",
-        "json": '[\n  {"duration_ms": 500.0, "bandwidth_kbps": 2000.0, "latency_ms": 20.0},\n'
-        '  {"duration_ms": 1500.0, "bandwidth_kbps": 0.0, "latency_ms": 20.0}\n]\n',
+        "json": '[\n  {"duration_ms": 500.0, "bandwidth_kbps": 2000.0, "latency_ms": 40.0},\n'
+        '  {"duration_ms": 1500.0, "bandwidth_kbps": 0.0, "latency_ms": 40.0}\n]\n',
         "oboe": "0.0 2000.0\n500.0 2000.0\n500.0 0.0\n2000.0 0.0\n",
     }
     assert mahimahi.text(trace).splitlines()[-1] == "2000"

@@ -103,6 +103,7 @@ class SplitEe(Offloading):
     name: ClassVar[str] = "split-ee"
     every_exit: ClassVar[bool] = False
 
+    exploration: Annotated[float, Ge(0), Meaning("c of the index: mean + c sqrt(ln(rounds + 1) / plays)")] = 1.0
     alpha: Annotated[float, Unit, Meaning("answer on the device from this confidence on", "confidence")] = 0.7
     layer_cost: Annotated[float, Ge(0), Meaning("lambda: price of a layer in the reward", "confidence")] = 0.1
     offload_cost: Annotated[float, Ge(0), Meaning("o: price of an offload in the reward", "confidence")] = 0.1

@@ -101,6 +101,9 @@ class QueueLinear(QueueBandit):
 
     name: ClassVar[str] = "queue-linear"
 
+    exploration: Annotated[
+        float, Ge(0), Meaning("a of the index: mean + sqrt(a ln(rounds + 1) / (plays + 1))")
+    ] = 2.0
     mu: Annotated[float, Ge(0), Meaning("price of each task in the queue", "confidence")] = 0.01
     kappa: Annotated[
         float, Interval(ge=-1, le=1), Meaning("what an offload is worth with an empty queue", "confidence")

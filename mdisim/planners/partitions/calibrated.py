@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
+import numpy as np
 from annotated_types import Ge, Gt, Interval, Le
 from numpy.random import Generator
 
@@ -21,8 +22,9 @@ from mdisim.policies.parameters import Meaning
 from mdisim.policies.plan import Row
 from mdisim.policies.policy import Policy, Setting, Signals
 from mdisim.policies.protocols import Where
-from mdisim.policies.scores import ANSWERS, Outputs
+from mdisim.policies.scores import ANSWERS, Ints, Outputs
 from mdisim.policies.views import CONTINUE, FREE, INPUT, Here, Knobs, Peer, Place, Task
+from mdisim.profiles.halves import two_parts
 
 if TYPE_CHECKING:
     from mdisim.calibration import CalibratedExits
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 Method = Literal["temperature", "vector", "matrix", "dirichlet", "platt", "beta", "isotonic", "histogram"]
 Threshold = Literal["p-tar", "grid-search", "learn-then-test", "upper-confidence", "conformal"]
 AboveZero = Interval(gt=0, lt=1)
+SEED = 0  # of the draw of groups to fit to, and to plan on
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class CalibratedHeads:
         return Outputs(None, confidence, prediction, outputs.label)
 
 
-def these(outputs: Outputs, heads: tuple[int, ...], rows: slice = slice(None)) -> Outputs:
+def these(outputs: Outputs, heads: tuple[int, ...], rows: slice | Ints = slice(None)) -> Outputs:
     """What some exits say of some samples."""
     columns = list(heads)
     return Outputs(
@@ -159,7 +162,7 @@ class CalibratedPartition:
         device = setting.device(self.device, "device") if self.device else FREE
         self._need_tiers(setting, cut, device, cloud)
         heads = (*(k for k in range(min(cut, K - 1)) if k + 1 not in self.skip), K - 1)
-        exits, threshold = self._planned(setting.calibration, heads)
+        exits, threshold = self._planned(setting.calibration, heads, setting.group)
         where = self._where(setting, cut, device, cloud) if self.offload != "feature" and 0 < cut < K else None
         placement = (device,) * cut + (cloud,) * (K - cut) if where is None else (FREE,) * K
         row = Row((threshold,) * K, tuple(k in heads for k in range(K)), placement, (cloud,))
@@ -195,26 +198,46 @@ class CalibratedPartition:
         devices, ends = ((cloud,), (setting.n_exits,)) if cut == 0 else ((device, cloud), (cut, setting.n_exits))
         need_chain(self.name, setting, Chain(devices, ends), "hidden" if self.offload == "feature" else "input")
 
-    def _planned(self, calibration: Outputs, heads: tuple[int, ...]) -> tuple[CalibratedExits, float]:
-        """The fitted exits and the threshold; planned thresholds on other samples than the fit."""
+    def _planned(
+        self, calibration: Outputs, heads: tuple[int, ...], group: Ints | None
+    ) -> tuple[CalibratedExits, float]:
+        """The fitted exits and the threshold; planned thresholds on other samples, and groups, than the fit."""
         from mdisim.calibration import calibrate, risk
 
+        n = len(calibration.label)
         planned = self.threshold != "p-tar"
-        fit = these(calibration, heads, slice(0, None, 2) if planned else slice(None))
-        exits = calibrate(fit, self.method, self.mode, p_tar=self.p_tar, cloud_fallback=self.cloud_fallback)
+        if not planned:
+            to_fit = to_plan = np.arange(n)
+        elif group is None:
+            to_fit, to_plan = np.arange(0, n, 2), np.arange(1, n, 2)
+        else:
+            to_fit, to_plan = two_parts(n, group, np.random.default_rng(SEED))
+        of_fit, of_plan = (None if group is None else group[rows] for rows in (to_fit, to_plan))
+        exits = calibrate(
+            these(calibration, heads, to_fit),
+            self.method,
+            self.mode,
+            p_tar=self.p_tar,
+            cloud_fallback=self.cloud_fallback,
+            group=of_fit,
+        )
         if not planned:
             return exits, self.p_tar
-        rest = exits.calibrated(these(calibration, heads, slice(1, None, 2)))
+        rest = exits.calibrated(these(calibration, heads, to_plan))
         right = rest.prediction == rest.label[:, None]
         match self.threshold:
             case "grid-search":
                 promise = risk.grid_search(rest.confidence, right, target=self.p_tar)
             case "learn-then-test":
-                promise = risk.device_accuracy(rest.confidence, right, target=self.p_tar, delta=self.delta)
+                promise = risk.device_accuracy(
+                    rest.confidence, right, target=self.p_tar, delta=self.delta, group=of_plan
+                )
             case "upper-confidence":
-                promise = risk.upper_confidence(rest.confidence, right, limit=self.gap, delta=self.delta)
+                promise = risk.upper_confidence(
+                    rest.confidence, right, limit=self.gap, delta=self.delta, group=of_plan
+                )
             case _:
-                promise = risk.conformal(rest.confidence, right, limit=self.gap)
+                promise = risk.conformal(rest.confidence, right, limit=self.gap, group=of_plan)
         return exits, promise.threshold
 
     def _where(self, setting: Setting, cut: int, device: int, cloud: int) -> Where:

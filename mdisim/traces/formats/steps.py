@@ -1,4 +1,8 @@
-"""JSON traces as Sabre has them: a list of steps, each with duration_ms, bandwidth_kbps and perhaps latency_ms."""
+"""JSON traces as Sabre has them: a list of steps, each with duration_ms, bandwidth_kbps and perhaps latency_ms.
+
+Sabre waits the latency once a download, from the request to the first bit: it is a way there and back, and half of
+it is the latency of a link here.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from mdisim.traces.trace import Floats, Trace, TraceError
 
 NEEDED = ("duration_ms", "bandwidth_kbps")
 LATENCY = "latency_ms"
+WAYS = 2.0  # there and back
 _ROUNDING = 4e-16
 _COMMAS = 3  # of a step with a latency
 
@@ -35,7 +40,7 @@ def parse(page: Page) -> Trace:
         edges = np.concatenate(([0.0], np.cumsum(held[:, 0]))) / 1e3
         rate_bps = held[:, 1] * 1e3
     more = {"left out": f"{len(values) - len(held)} steps of no duration"} if len(held) < len(values) else {}
-    latency_s = held[:, 2] / 1e3 if LATENCY in keys else None
+    latency_s = held[:, 2] / 1e3 / WAYS if LATENCY in keys else None
     return made(page, edges[:-1], rate_bps, float(edges[-1]), {**page.notes("json"), **more}, latency_s)
 
 
@@ -82,7 +87,7 @@ def text(trace: Trace) -> str:
     ends_ms = np.append(trace.time_s[1:], trace.duration_s) * 1e3
     columns = {NEEDED[0]: _tidy(widths_ms, _ROUNDING * ends_ms), NEEDED[1]: _tidy(kbps, _ROUNDING * kbps)}
     if trace.latency_s is not None:
-        latency_ms = in_unit("milliseconds", trace.latency_s, 1e3)
+        latency_ms = in_unit("milliseconds", trace.latency_s, WAYS * 1e3)
         columns[LATENCY] = _tidy(latency_ms, _ROUNDING * latency_ms)
     steps = (json.dumps(dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True))
     return "[\n  " + ",\n  ".join(steps) + "\n]\n"
