@@ -64,7 +64,7 @@ def told_apart(page: Page) -> str:
 def _columns(head: str) -> str:
     """What stands in the first line, where that looks like names of columns."""
     between, names = table.columns(head)
-    if len(names) < 2 or not np.isnan(to_floats(names)).any():
+    if between == "blanks" or len(names) < 2 or not np.isnan(to_floats(names)).any():
         return ""
     more = f" and {len(names) - MOST_TOLD} more" if len(names) > MOST_TOLD else ""
     return f"; its columns, separated by {between}, are {', '.join(map(shown, names[:MOST_TOLD]))}{more}"
