@@ -8,7 +8,7 @@ from dataclasses import replace
 import page_runs
 import pytest
 
-from mdisim import ResultsError, cli
+from mdisim import ResultsError, cli, folders
 from mdisim.report import PageError, save_page
 
 
@@ -61,10 +61,10 @@ def test_runs_and_comparisons_in_memory_need_a_path(tmp_path):
         (lambda folder: None, "no results here"),
         (lambda folder: folder.mkdir(), "no results here"),
         (lambda folder: folder.write_text("x"), "no results here"),
-        (lambda folder: kept(folder, format=1, kind="tuning"), "holds a tuning, of which there is no report"),
-        (lambda folder: kept(folder, format=1, kind="run"), "incomplete or damaged"),
-        (lambda folder: kept(folder, format=1, kind="comparison"), "incomplete or damaged"),
-        (lambda folder: kept(folder, format=1, kind="sweep", paths=[]), "incomplete or damaged"),
+        (lambda folder: kept(folder, kind="tuning"), "holds a tuning, of which there is no report"),
+        (lambda folder: kept(folder, kind="run"), "incomplete or damaged"),
+        (lambda folder: kept(folder, kind="comparison"), "incomplete or damaged"),
+        (lambda folder: kept(folder, kind="sweep", paths=[]), "incomplete or damaged"),
     ],
 )
 def test_what_is_no_results_is_refused_in_one_message(make, message, tmp_path, capsys):
@@ -81,7 +81,9 @@ def test_what_is_no_results_is_refused_in_one_message(make, message, tmp_path, c
 
 def kept(folder, **facts):
     folder.mkdir()
-    (folder / "provenance.json").write_text(json.dumps(facts))
+    stated = {"format": folders.FORMAT, **facts}
+    sealed = stated | {folders.CHECKSUM: folders.digest(stated)}
+    (folder / "provenance.json").write_text(json.dumps(sealed))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,7 @@ def test_results_that_lost_a_table_leave_the_old_report(saved, tmp_path):
 def test_without_the_extra_one_message_tells_what_to_install(saved, lacking, tmp_path):
     code = (
         f"import sys; sys.modules['{lacking}'] = None;"
-        "from mdisim import cli; sys.exit(cli.main(['report', *sys.argv[1:]]))"
+        "from mdisim import cli, folders; sys.exit(cli.main(['report', *sys.argv[1:]]))"
     )
     where = [str(saved), "--out", str(tmp_path / "a.html")]
     done = subprocess.run([sys.executable, "-c", code, *where], capture_output=True, text=True)
