@@ -57,7 +57,8 @@ def vacant(directory: AnyPath, identity: str = "", force: bool = False) -> None:
     if not (path / PROVENANCE).exists():
         raise ResultsError(f"{path}: exists and is not a directory of results; name one that does not exist yet")
     facts = provenance(path)
-    foreign = sorted({child.name for child in path.iterdir()} - {PROVENANCE, REPORT, *facts.get("files", ())})
+    ours = {PROVENANCE, REPORT, *(name.partition("/")[0] for name in facts.get("files", ()))}
+    foreign = sorted({child.name for child in path.iterdir()} - ours)
     if foreign:
         raise ResultsError(
             f"{path}: holds {', '.join(foreign)}, which would go with the results; move it away, or name another "
@@ -87,7 +88,8 @@ def writing(directory: AnyPath, identity: str, facts: Mapping[str, Any], force: 
         vacant(target, identity, force)
         with aside(target, folder=True) as fresh:
             yield fresh
-            files = {child.name: sha256(child) for child in sorted(fresh.iterdir())}
+            paths = sorted(path for path in fresh.rglob("*") if path.is_file())
+            files = {path.relative_to(fresh).as_posix(): sha256(path) for path in paths}
             known = dict(plain(_provenance(identity, {**facts, "files": files})))
             write_json(known | {CHECKSUM: digest(known)}, fresh / PROVENANCE)
             _put(fresh, target)
