@@ -165,4 +165,4 @@ def test_check_leaves_out_bounds_that_take_too_long(scene, capsys, monkeypatch):
     assert all(bound["throughput_bound_per_s"] is None and bound["unknowns"] > 10 for bound in small)
     code, out, _ = told(capsys, "check", "two.yaml")
     assert code == 0
-    assert out.count("left out") == len(small)
+    assert "the throughput bound is left out" in out

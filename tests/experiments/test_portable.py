@@ -108,7 +108,7 @@ def test_a_scenario_of_another_format_is_refused_in_one_line(tmp_path, given):
 def test_results_of_another_format_are_refused_in_one_line(tmp_path, scene):
     simulate(Scenario.load(scene, SHORT)).save(tmp_path / "out")
     facts = json.loads((tmp_path / "out" / "provenance.json").read_text())
-    (tmp_path / "out" / "provenance.json").write_text(json.dumps(facts | {"format": 2}))
-    with pytest.raises(ResultsError, match="is of format 2; this version reads results of format 1") as error:
+    (tmp_path / "out" / "provenance.json").write_text(json.dumps(facts | {"format": 3}))
+    with pytest.raises(ResultsError, match="is of format 3; this version reads results of format 2") as error:
         Run.load(tmp_path / "out")
     assert "\n" not in str(error.value)

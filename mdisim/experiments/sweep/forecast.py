@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mdisim import engine
+from mdisim.errors import RunError
 from mdisim.experiments.executors import Where, cores
 from mdisim.experiments.sweep.plan import Plan
 from mdisim.experiments.sweep.store import PLAN, Store
@@ -50,7 +51,7 @@ def forecast(plan: Plan, where: Where, out: AnyPath, shard: tuple[int, int] = (0
     return Forecast(len(mine), len(there), jobs, run_s)
 
 
-class _EnoughError(Exception):
+class _EnoughError(RunError):
     """A run has gone on for long enough; it holds the share of its time that has passed."""
 
 

@@ -155,5 +155,6 @@ def _run(task: Task) -> dict[str, Any]:
         ground = _ground(task.cell.place)
         assert ground.scenario is not None
         origin = replace(origin_of(ground.scenario, f"../../{INPUTS}"), files={})  # the sweep's directory has them
-        replace(ground.run(policy, task.seed), origin=origin).save(task.keep, force=True)
+        done = replace(ground.run(policy, task.seed), origin=origin)
+        done.save(task.keep, force=True)
     return done.summary()
