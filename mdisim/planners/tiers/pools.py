@@ -150,21 +150,24 @@ def consequences(known: Evidence, alpha: float, beta: float, *, guarded: bool = 
     return Consequences._make(np.stack(one, axis=1) for one in zip(*each, strict=True))
 
 
-def given(known: Evidence, assigned: Ints, alpha: float, beta: float) -> Consequences:
-    """What becomes of samples that are given to these tiers [n], and go up where an exit is not so sure, [n]."""
-    here = np.arange(len(assigned))
+def given(known: Evidence, assigned: Ints, alpha: float, beta: float | Floats) -> Consequences:
+    """What becomes of samples that are given to these tiers [..., n], and go up where an exit is not so sure.
+
+    With several assignments, [b, n], `beta` may be one for each, [b, 1].
+    """
     to_edge = (assigned == MOBILE) & (known.confidence[:, MOBILE] < alpha)
     tier = np.where(to_edge, EDGE, assigned)
     to_cloud = (tier == EDGE) & (known.confidence[:, EDGE] < beta)
     tier = np.where(to_cloud, CLOUD, tier)
     cost = known.cost[assigned] + known.climb[0] * to_edge + known.climb[1] * to_cloud
-    lost: Floats = known.right[:, CLOUD] - known.right[here, tier].astype(np.float64)
-    return Consequences(tier, cost, lost, known.confidence[here, tier])
+    at = np.arange(assigned.shape[-1]), tier
+    lost: Floats = known.right[:, CLOUD] - known.right[at].astype(np.float64)
+    return Consequences(tier, cost, lost, known.confidence[at])
 
 
 def _picked(all_of: Consequences, assigned: Ints) -> Consequences:
-    """What becomes of samples that are given to these tiers, [n]: what `given` says, if all is known already."""
-    at = np.arange(len(assigned)) * len(TIERS) + assigned
+    """What becomes of samples that are given to these tiers, [..., n], where all is known already."""
+    at = np.arange(assigned.shape[-1]) * len(TIERS) + assigned
     return Consequences._make(one.take(at) for one in all_of)
 
 
@@ -201,9 +204,12 @@ def search(
             for x, i in enumerate(rows.tolist()):
                 new = [j for j in columns.tolist() if (i, j) not in tried]
                 a, betas = float(values[0][i]), [float(values[1][j]) for j in new]
-                for j, b, assigned in zip(new, betas, route(a, betas) if new else (), strict=True):
-                    told = given(known, assigned, a, b) if guarded else _picked(pure, assigned)
-                    tried[i, j] = worth(aim, known, told)
+                if new:
+                    assigned = route(a, betas)
+                    up = np.array(betas)[:, None]
+                    told = given(known, assigned, a, up) if guarded else _picked(pure, assigned)
+                    each = map(Consequences._make, zip(*told, strict=True))
+                    tried |= {(i, j): worth(aim, known, one) for j, one in zip(new, each, strict=True)}
                 around |= {(i, j): (_closer(rows, x), _closer(columns, y)) for y, j in enumerate(columns.tolist())}
         best = {tried[at]: grid for at, grid in around.items()}  # of equals one: they may be one wide plain
         grids = [best[value] for value in sorted(best, reverse=True)[:BEST]]

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from mdisim.planners.tiers.exact import Moves
-from mdisim.planners.tiers.prefixes import TierError
+from mdisim.planners.tiers.prefixes import CLOUD, EDGE, MOBILE, TierError
 from mdisim.policies.scores import Floats, Ints, Outputs
 
 SEED = 0  # of what is fitted by chance, k-means and the perceptron, and of the draw of folds
@@ -254,23 +254,27 @@ def nearest(losses: Floats) -> Ints:
 def quick_centroids(features: Floats, least: int) -> Callable[[Ints], Ints]:
     """What the class means' router gives each sample to, [b, n], from its pools [b, n]: for many pools at once.
 
-    |z - mu|^2 = |z|^2 - 2 z.mu + |mu|^2, and the first is the same for each pool. In single precision, as a search
-    asks thousands of times; what is laid out in the end is not. Pools of fewer than `least` samples are left out,
-    as by `populous`.
+    The easy samples are the same in all of them, as at one alpha. |z - mu|^2 = |z|^2 - 2 z.mu + |mu|^2,
+    and the first is the same for each pool. In single precision, as a search asks thousands of times; what is laid
+    out in the end is not. Pools of fewer than `least` samples are left out, as by `populous`.
     """
     rows = (features - features.mean(axis=0)).astype(np.float32)
     columns = np.ascontiguousarray(rows.T)
 
     def assigned(pools: Ints) -> Ints:
-        members = np.concatenate([pools == p for p in range(3)]).astype(np.float32)  # first all the easy, [3 b, n]
-        counts = members.sum(axis=1)
+        b = len(pools)
+        members = np.concatenate([pools[:1] == MOBILE, pools == EDGE, pools == CLOUD]).astype(np.float32)
+        counts = members.sum(axis=1)  # [1 + 2 b]
         means = (members @ rows) / np.maximum(counts, np.float32(1.0))[:, None]
-        enough = counts.reshape(3, -1) >= least
-        there = (enough | ~enough.any(axis=0)).ravel() & (counts > 0)
-        halves = np.where(there, 0.5 * (means**2).sum(axis=1), np.float32(np.inf))
-        mobile, edge, cloud = (halves[:, None] - means @ columns).reshape(3, *pools.shape)
-        first = (edge < mobile).astype(np.int64)
-        return np.where(cloud < np.minimum(mobile, edge), 2, first)
+        size = np.stack([np.full(b, counts[0]), counts[1 : 1 + b], counts[1 + b :]])
+        there = (size > 0) & ((size >= least) | (size < least).all(axis=0))  # [3, b]
+        far = 0.5 * (means**2).sum(axis=1)[:, None] - means @ columns
+        mobile, edge, cloud = far[:1], far[1 : 1 + b], far[1 + b :]
+        if not there.all():
+            mobile = np.where(there[0, :, None], mobile, np.float32(np.inf))
+            edge[~there[1]] = cloud[~there[2]] = np.inf
+        lower = (edge < mobile).view(np.int8)
+        return np.where(cloud < np.minimum(mobile, edge), np.int8(CLOUD), lower)
 
     return assigned
 
