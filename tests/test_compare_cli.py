@@ -166,3 +166,16 @@ def test_check_leaves_out_bounds_that_take_too_long(scene, capsys, monkeypatch):
     code, out, _ = told(capsys, "check", "two.yaml")
     assert code == 0
     assert "the throughput bound is left out" in out
+
+
+def test_check_plans_what_searches_only_where_asked(capsys):
+    """DIMEE's thresholds take seconds; whether it fits the scenario is known before."""
+    short = ("check", "dimee", "--set", "compare=[all-cloud, cascade]", "--set", "policy={name: cascade}")
+    code, out, _ = told(capsys, *short)
+    assert code == 0
+    assert "left out: the bounds of cascade, which search" in out
+    quick = {one["policy"]: one for one in json.loads(told(capsys, *short, "--json")[1])[0]["bounds"]}
+    whole = {one["policy"]: one for one in json.loads(told(capsys, *short, "--bounds", "--json")[1])[0]["bounds"]}
+    assert quick["cascade"]["throughput_bound_per_s"] is None
+    assert 0.0 < whole["cascade"]["throughput_bound_per_s"] <= whole["any policy"]["throughput_bound_per_s"]
+    assert {name for name in quick if quick[name] != whole[name]} == {"cascade"}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mdisim.results import Run
 
 ANY = -1
+LARGEST = 2**62  # whole number that is surely exact
 Mask = NDArray[np.bool_]
 
 
@@ -174,6 +175,13 @@ def _kind(
 
 
 def _groups(*columns: Ints) -> tuple[Ints, Floats]:
-    """Where each distinct row of some columns [n] comes first, [m], and how often it comes."""
-    _, first, count = np.unique(np.column_stack(columns), axis=0, return_index=True, return_counts=True)
+    """Where each distinct row of some columns [n] of numbers from 0 comes first, [m], and how often it comes."""
+    key, keys = np.zeros(len(columns[0]), dtype=np.int64), 1
+    for column in columns:
+        values = int(column.max(initial=0)) + 1
+        if keys * values > LARGEST:  # few of them are there: count those
+            key = np.unique(key, return_inverse=True)[1]
+            keys = int(key.max(initial=0)) + 1
+        key, keys = key * values + column, keys * values
+    _, first, count = np.unique(key, return_index=True, return_counts=True)
     return first, count.astype(float)

@@ -24,20 +24,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checked:
-    """A scenario file without faults, and its policies by label."""
+    """A scenario file without faults; its policies by label, None where one that searches is not laid out."""
 
     file: str
     scenario: Scenario
     ground: Ground
-    policies: Mapping[str, Policy]
+    policies: Mapping[str, Policy | None]
 
 
 @click.command()
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
+@click.option(
+    "--bounds",
+    "all_bounds",
+    is_flag=True,
+    help="Also print the bounds of policies that search for their thresholds, which takes seconds each.",
+)
 @plots("the network of the one scenario")
 @reads_scenario
 def check(
-    scenarios: tuple[str, ...], plot: Path | None, overrides: tuple[str, ...], allow_code: bool, wants_json: bool
+    scenarios: tuple[str, ...],
+    all_bounds: bool,
+    plot: Path | None,
+    overrides: tuple[str, ...],
+    allow_code: bool,
+    wants_json: bool,
 ) -> None:
     """Tell what is wrong with scenario files, or print them with their bounds and every default.
 
@@ -51,7 +62,7 @@ def check(
     faults, found = [], []
     for path in scenarios:
         try:
-            found.append(_checked(path, overrides, allow_code))
+            found.append(_checked(path, overrides, allow_code, all_bounds))
         except InputError as error:
             faults.append(str(error))
     if faults:
@@ -67,16 +78,21 @@ def check(
             _show(one, first=number == 0)
 
 
-def _checked(path: str, overrides: tuple[str, ...], allow_code: bool) -> Checked:
-    """Build everything that a run or a comparison would."""
-    from mdisim.experiments.prepare import Ground, lay_out
+def _checked(path: str, overrides: tuple[str, ...], allow_code: bool, all_bounds: bool) -> Checked:
+    """Read the scenario, which checks all policies, and lay out those whose bounds are wanted."""
+    from mdisim.experiments.prepare import Ground
+    from mdisim.policies.fit import searches
 
     scenario = scenario_of(path, overrides, allow_code)
     ground = Ground.of(scenario)
-    others = lay_out(ground, None)
-    alike = [label for label, recipe in scenario.compared().items() if recipe == scenario.recipe()]
-    own = others[alike[0]] if alike else ground.policy(None)
-    return Checked(path, scenario, ground, {own.name: own} | others)
+    own, others = scenario.recipe(), scenario.compared()
+    alike = [label for label, recipe in others.items() if recipe == own]
+    recipes = {alike[0] if alike else scenario.spec.policy.called: own} | others
+    policies = {
+        label: ground.policy(recipe) if all_bounds or not searches(recipe) else None
+        for label, recipe in recipes.items()
+    }
+    return Checked(path, scenario, ground, policies)
 
 
 def _show(checked: Checked, *, first: bool) -> None:
@@ -117,7 +133,7 @@ def _facts(checked: Checked) -> dict[str, Any]:
 
 
 def _bounds(checked: Checked) -> list[dict[str, Any]]:
-    """The bounds of each policy, and of any; `unknowns` says how large the programme of one left out would be."""
+    """The bounds of each policy, and of any; None for what is left out, as a programme of so many `unknowns`."""
     from mdisim import bounds
 
     world = checked.ground.world
@@ -125,15 +141,17 @@ def _bounds(checked: Checked) -> list[dict[str, Any]]:
     total = float(sum(offered))
     mix = [rate / total for rate in offered] if isfinite(total) and total else None
     found = []
-    for label in [*checked.policies, ANY]:
-        policy = checked.policies.get(label)
-        demand = bounds.lightest(world) if policy is None else bounds.planned(world, policy)
+    for label, policy in {**checked.policies, ANY: None}.items():
         facts: dict[str, Any] = {"policy": label, "throughput_bound_per_s": None, "limited_by": ()}
-        unknowns = bounds.unknowns(world, demand)
-        if unknowns > bounds.MOST_UNKNOWNS:
-            facts["unknowns"] = unknowns
-        else:
-            bound = bounds.throughput_bound(world, demand, mix=mix)
-            facts |= {"throughput_bound_per_s": bound.per_s, "limited_by": bound.limited_by}
-        found.append(facts | {"accuracy_bound": bounds.accuracy_bound(world, policy), "offered_per_s": total})
+        facts |= {"accuracy_bound": None, "offered_per_s": total}
+        if policy is not None or label == ANY:
+            facts["accuracy_bound"] = bounds.accuracy_bound(world, policy)
+            demand = bounds.lightest(world) if policy is None else bounds.planned(world, policy)
+            unknowns = bounds.unknowns(world, demand)
+            if unknowns > bounds.MOST_UNKNOWNS:
+                facts["unknowns"] = unknowns
+            else:
+                bound = bounds.throughput_bound(world, demand, mix=mix)
+                facts |= {"throughput_bound_per_s": bound.per_s, "limited_by": bound.limited_by}
+        found.append(facts)
     return found

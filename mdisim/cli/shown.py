@@ -145,10 +145,11 @@ def _side_by_side(labels: Sequence[str], rows: Sequence[Mapping[str, str]]) -> l
 
 
 def bounds_in_words(bounds: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What no policy can exceed, a line for all that have the same bound."""
+    """What no policy can exceed, a line for all that have the same bound; which are left out, as they search."""
     whose: dict[str, list[str]] = {}
     for bound in bounds:
-        whose.setdefault(_bound_in_words(bound), []).append(str(bound["policy"]))
+        if bound["accuracy_bound"] is not None:
+            whose.setdefault(_bound_in_words(bound), []).append(str(bound["policy"]))
     found = []
     for said, labels in whose.items():
         own = [label for label in labels if label != ANY]
@@ -156,6 +157,9 @@ def bounds_in_words(bounds: Sequence[Mapping[str, Any]]) -> list[str]:
             found.append(f"exits of {', '.join(own)}, tasks placed at best: {said}")
         if ANY in labels:
             found.append(f"{ANY}: {said}")
+    left_out = [str(bound["policy"]) for bound in bounds if bound["accuracy_bound"] is None]
+    if left_out:
+        found.append(f"left out: the bounds of {', '.join(left_out)}, which search for thresholds; see --bounds")
     offered = bounds[0]["offered_per_s"]
     return [*found, f"offered: {quantity('offered_per_s', offered)}"] if isfinite(offered) else found
 

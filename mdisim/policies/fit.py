@@ -23,6 +23,11 @@ def laid_out(recipe: Recipe, setting: Setting) -> Policy:
     return made
 
 
+def searches(recipe: Recipe) -> bool:
+    """Whether `build` searches on the calibration half, for seconds: such recipes have a method `need`."""
+    return hasattr(recipe, "need")
+
+
 def need(recipe: Recipe, setting: Setting) -> None:
     """Raise what `laid_out` would; where the recipe has a method `need`, without its search."""
     quick = getattr(recipe, "need", None)
