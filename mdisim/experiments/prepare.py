@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from mdisim.errors import InputError
 from mdisim.folders import INPUTS, digest
-from mdisim.policies.fit import laid_out
+from mdisim.policies.fit import laid_out, need
 from mdisim.policies.policy import Policy, Recipe, Setting
 from mdisim.results import Origin, Run
 from mdisim.scenario import Scenario
@@ -81,13 +82,15 @@ class Ground:
         if isinstance(given, Policy):
             return given
         recipe = self._recipe(given)
-        called = getattr(recipe, "name", recipe)
-        try:
+        with _naming(recipe):
             made = laid_out(recipe, self._setting)
-        except InputError as error:
-            raise ExperimentError(f"policy {called}: {error}") from error
         source = source_of(type(recipe))
         return replace(made, details={**parameters(made), "code": digest(source)[:16]}) if source else made
+
+    def need(self, recipe: Recipe) -> None:
+        """Raise what `policy` would, without a search."""
+        with _naming(recipe):
+            need(recipe, self._setting)
 
     def alone(self, given: AnyPolicy | None) -> Policy:
         """The policy of a single run, called as the scenario calls it where that has a label for it."""
@@ -118,6 +121,15 @@ class Ground:
         duration_s = self.world.window.duration_s
         done = run(self.world, policy, seed, lambda time_s: progress(min(time_s / duration_s, 1.0)), record)
         return replace(done, origin=self.origin, parameters=parameters(policy))
+
+
+@contextmanager
+def _naming(recipe: Recipe) -> Iterator[None]:
+    """Say of which policy an error tells."""
+    try:
+        yield
+    except InputError as error:
+        raise ExperimentError(f"policy {getattr(recipe, 'name', recipe)}: {error}") from error
 
 
 def lay_out(ground: Ground, given: Iterable[AnyPolicy] | Mapping[str, AnyPolicy] | None) -> dict[str, Policy]:

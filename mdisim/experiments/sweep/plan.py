@@ -104,10 +104,19 @@ def key_of(cell: Cell, seed: int) -> str:
 
 def cell_of(scenario: Scenario, recipe: Recipe, stem: Stem, half: Half = "test") -> Cell:
     """A recipe at the place of a scenario that grew from a stem."""
+    return _cell(_place(scenario, stem, half), recipe)
+
+
+def _place(scenario: Scenario, stem: Stem, half: Half = "test") -> Place:
+    """What a scenario that grew from a stem means without its policies and its seed."""
     spec = scenario.spec
     bare = {"policy": Stated(name="local"), "compare": (), "run": spec.run.model_copy(update={"seed": 0})}
     meant = replace(scenario, spec=spec.model_copy(update=bare)).digest
-    return Cell(Place.of(scenario, stem, meant, half), _code(recipe), recipe)
+    return Place.of(scenario, stem, meant, half)
+
+
+def _cell(place: Place, recipe: Recipe) -> Cell:
+    return Cell(place, _code(recipe), recipe)
 
 
 def stem_of(scenario: Scenario, grown: Scenario) -> Stem:
@@ -188,6 +197,7 @@ def _cells(
     stem = stem_of(scenario, grown)
     if named is None:
         return [(grown.spec.policy.called, cell_of(grown, grown.recipe(), stem))], []
+    place = _place(grown, stem)
     cells, unused = [], set(own)
     faults: list[Fault | str] = []
     for label, given in named.items():
@@ -195,8 +205,8 @@ def _cells(
             recipe, used = _recipe(grown, given, own)
             unused -= used
             if not known_good:
-                Ground(grown.build(), grown).policy(recipe)
-            cells.append((label, cell_of(grown, recipe, stem)))
+                Ground(grown.build(), grown).need(recipe)
+            cells.append((label, _cell(place, recipe)))
         except ScenarioError as error:
             faults += error.faults
             unused.clear()
