@@ -130,8 +130,11 @@ def search_report(found: Search, scenario: str) -> None:
     """Print the largest rate with its bracket, then every rate that was tried."""
     show(f"{found.policy} in {scenario}: {' and '.join(map(str, found.targets))}")
     rate, low, high = (stated_one(v, "/s") for v in (found.rate_per_s, found.low_per_s, found.high_per_s))
-    bracket = f"between {low if isfinite(found.low_per_s) else 'nothing'} and {high}"
-    show(f"largest rate {rate}, {bracket} ({len(found.runs)} runs)")
+    largest = f"largest rate {rate}" if isfinite(found.rate_per_s) else "no rate meets the targets"
+    above, below = isfinite(found.low_per_s), isfinite(found.high_per_s)
+    bracket = f", between {low} and {high}" if above and below else f", above {low}" if above else ""
+    bracket = bracket or (f", below {high}" if below else "")
+    show(f"{largest}{bracket} ({len(found.runs)} runs)")
     measures = list(dict.fromkeys(target.measure for target in found.targets))
     rows = [
         {
@@ -156,11 +159,11 @@ def forecast_report(plan: Plan, expected: Forecast, *, wants_json: bool) -> None
         as_json(facts | {"first_points": first.to_dict("records")})
         return
     policies, seeds = (plan.table[name].nunique() for name in ("policy", "seed"))
-    before = f", {expected.before} of them from before" if expected.before else ""
-    show(f"{expected.runs} runs{before}: {len(points)} points, {policies} policies, {seeds} seeds")
+    before = f", of them from before: {expected.before}" if expected.before else ""
+    show(f"runs: {expected.runs}{before}; points: {len(points)}; policies: {policies}; seeds: {seeds}")
     if expected.run_s is not None:
         together = f"{_duration(expected.seconds)} on {expected.jobs} processes, " if expected.seconds else ""
-        show(f"about {together}{_duration(expected.run_s)} a run (up to three runs were begun to measure it)")
+        show(f"about {together}{_duration(expected.run_s)} a run, without the start of processes")
     columns = _columns(first, plan.units)
     table([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
     if len(points) > len(first):

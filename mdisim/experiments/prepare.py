@@ -81,7 +81,7 @@ class Ground:
         """Lay out a policy: a name or a mapping of parameters, a recipe, a Policy; None is the scenario's."""
         if isinstance(given, Policy):
             return given
-        recipe = self._recipe(given)
+        recipe = self.recipe(given)
         with _naming(recipe):
             made = laid_out(recipe, self._setting)
         source = source_of(type(recipe))
@@ -101,7 +101,8 @@ class Ground:
         label = self.scenario.spec.policy.label if stated is None else stated.get("label")
         return replace(made, name=label or made.name)
 
-    def _recipe(self, given: Recipe | str | Mapping[str, Any] | None) -> Recipe:
+    def recipe(self, given: Recipe | str | Mapping[str, Any] | None) -> Recipe:
+        """The recipe that is meant by a name or a mapping of parameters; None is the scenario's own."""
         if not isinstance(given, str | Mapping | None):
             if isinstance(given, type) or not callable(getattr(given, "build", None)):
                 raise ExperimentError(f"{given!r} is no policy; a name or an object such as MdiExit() would do")
@@ -113,14 +114,24 @@ class Ground:
         return self.scenario.recipe(given)
 
     def run(
-        self, policy: Policy, seed: int, progress: Callable[[float], None] = no_progress, record: bool = False
+        self,
+        policy: Policy,
+        seed: int,
+        progress: Callable[[float], None] = no_progress,
+        record: bool = False,
+        recipe: Recipe | None = None,
+        inputs: str = INPUTS,
     ) -> Run:
-        """Simulate; `progress` is told the share of the time that has passed, `record` keeps all events."""
+        """Simulate; `progress` is told the share of the time that has passed, `record` keeps all events.
+
+        `recipe` is that of the policy, if it is not the scenario's own, for the record.
+        """
         from mdisim.engine import run  # only here: it loads pandas, and `check` runs nothing
 
         duration_s = self.world.window.duration_s
         done = run(self.world, policy, seed, lambda time_s: progress(min(time_s / duration_s, 1.0)), record)
-        return replace(done, origin=self.origin, parameters=parameters(policy))
+        origin = None if self.scenario is None else origin_of(self.scenario, inputs, recipe, seed)
+        return replace(done, origin=origin, parameters=parameters(policy))
 
 
 @contextmanager
@@ -157,11 +168,21 @@ def _label(stated: AnyPolicy, made: Policy) -> str:
     return stated if isinstance(stated, str) else made.name
 
 
-def origin_of(scenario: Scenario, inputs: str = INPUTS) -> Origin:
-    """Where results of a scenario come from; the files that it needs are stored in the folder `inputs`."""
+def origin_of(
+    scenario: Scenario, inputs: str = INPUTS, recipe: Recipe | None = None, seed: int | None = None
+) -> Origin:
+    """Where results of a scenario come from; the files that it needs are stored in the folder `inputs`.
+
+    What is resolved has the policy of this recipe and this seed in place of its own: those of the one run.
+    """
     s = scenario
+    resolved = s.resolved()
     stored, files = s.stored(inputs)
-    return Origin(s.name, s.text, dump(s.resolved()), s.digest, s.overrides, dump(stored), files)
+    stated = None if recipe is None else s.stating(recipe)
+    for plain in (resolved, stored):
+        plain["policy"] = plain["policy"] if stated is None else stated
+        plain["run"]["seed"] = plain["run"]["seed"] if seed is None else int(seed)
+    return Origin(s.name, s.text, dump(resolved), s.digest, s.overrides, dump(stored), files)
 
 
 def counted(seeds: int | Iterable[int]) -> Sequence[int]:

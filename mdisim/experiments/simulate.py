@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mdisim.experiments.prepare import AnyPolicy, AnyScenario, Ground, no_progress
+from mdisim.policies.policy import Policy
 from mdisim.results import Run
 
 
@@ -40,4 +41,5 @@ def simulate(
         A rule answered something impossible.
     """
     ground = Ground.of(scenario)
-    return ground.run(ground.alone(policy), ground.seed(seed), progress, record)
+    recipe = None if isinstance(policy, Policy) else ground.recipe(policy)
+    return ground.run(ground.alone(policy), ground.seed(seed), progress, record, recipe)

@@ -170,6 +170,14 @@ class Scenario:
         stated = self.spec.compare or (self.spec.policy,)
         return {p.called: self._recipe(p, f"compare {i}") for i, p in enumerate(stated)}
 
+    def stating(self, recipe: Recipe) -> dict[str, Any] | None:
+        """How a file states this recipe: as this scenario does, or by its name; None if it can do neither."""
+        for policy in (self.spec.policy, *self.spec.compare):
+            if self._recipe(policy, "") == recipe:
+                return written(policy, recipe)
+        name = next((name for name, kind in RECIPES.items() if kind is type(recipe)), None)
+        return None if name is None else written(Policy(name=name), recipe)
+
     def _recipe(self, policy: Policy, origin: str) -> Recipe:
         code = self.folders if self.allow_code else None
         recipe, found = recipe_of(sharing(policy, self.spec.policy), code=code)

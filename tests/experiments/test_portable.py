@@ -3,9 +3,11 @@
 import json
 import shutil
 
+import pandas as pd
 import pytest
 from worlds import ALONE, scenario_file
 
+from mdisim import policies
 from mdisim.experiments.compare import Comparison, compare
 from mdisim.experiments.simulate import simulate
 from mdisim.experiments.sweep.sweep import Sweep, sweep
@@ -44,13 +46,13 @@ def check(folder, tmp_path, digest):
 
 def test_a_run_runs_again_elsewhere(tmp_path, scene):
     scenario = Scenario.load(scene, SHORT)
-    digest, first = scenario.digest, simulate(scenario, seed=3)
+    digest, first = Scenario.load(scene, SHORT | {"run.seed": 3}).digest, simulate(scenario, seed=3)
     first.save(tmp_path / "out")
     there = moved(tmp_path, scene)
     check(there, tmp_path, digest)
     loaded = Run.load(there)
     assert loaded.origin == first.origin
-    again = simulate(Scenario.load(there / "resolved.yaml"), seed=3)
+    again = simulate(Scenario.load(there / "resolved.yaml"))
     assert again.summary() == pytest.approx(first.summary(), nan_ok=True)
     loaded.save(tmp_path / "copy")
     assert Scenario.load(tmp_path / "copy" / "resolved.yaml").digest == digest
@@ -112,3 +114,14 @@ def test_results_of_another_format_are_refused_in_one_line(tmp_path, scene):
     with pytest.raises(ResultsError, match="is of format 3; this version reads results of format 2") as error:
         Run.load(tmp_path / "out")
     assert "\n" not in str(error.value)
+
+
+def test_what_is_resolved_of_a_run_has_its_policy_and_its_seed(tmp_path, scene):
+    """Not those of the scenario; a recipe of its own parameters, too."""
+    scenario = Scenario.load(scene, SHORT)
+    for number, policy in enumerate(("local", {"name": "random"}, policies.MdiExit(exit_threshold=0.61))):
+        run = simulate(scenario, policy, seed=7)
+        run.save(tmp_path / str(number))
+        again = simulate(Scenario.load(tmp_path / str(number) / "resolved.yaml"))
+        assert (again.seed, again.policy, again.parameters) == (7, run.policy, run.parameters)
+        pd.testing.assert_frame_equal(again.tasks, run.tasks)

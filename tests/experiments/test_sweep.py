@@ -464,12 +464,17 @@ def test_shards_together_are_the_whole(scenario, swept, tmp_path):
 
 
 def test_whole_runs_are_kept_where_asked_for(scenario, tmp_path):
+    """Also those that were done before without their tables; and each states the policy and seed that it had."""
     from mdisim.results import Run
 
-    done = sweep(scenario, seeds=1, jobs=1, out=tmp_path / "out", keep_runs=True)
-    run = Run.load(tmp_path / "out" / "runs" / done.runs["key"][0])
-    assert run.summary()["accuracy"] == done.runs["accuracy"][0]
-    assert run.policy == "mdi-exit"
+    sweep(scenario, seeds=1, jobs=1, out=tmp_path / "out", policies=["mdi-exit", "local"])
+    done = sweep(scenario, seeds=1, jobs=1, out=tmp_path / "out", policies=["mdi-exit", "local"], keep_runs=True)
+    for row in done.runs.to_dict("records"):
+        folder = tmp_path / "out" / "runs" / row["key"]
+        run = Run.load(folder)
+        assert run.summary()["accuracy"] == row["accuracy"]
+        assert run.policy == row["policy"]
+        pd.testing.assert_frame_equal(simulate(Scenario.load(folder / "resolved.yaml")).tasks, run.tasks)
 
 
 # --- what fails
@@ -568,7 +573,7 @@ def test_a_dry_run_counts_what_is_missing_and_writes_nothing(path, tmp_path, cap
     assert json.loads(told(capsys, *command, *design, "--dry-run", "--json")[1])["before"] == facts["runs"]
     code, out, _ = told(capsys, *command, *design, "--dry-run")
     assert (code, sorted(kept.rglob("*"))) == (0, parts)
-    assert "8 runs, 8 of them from before: 2 points, 2 policies, 2 seeds" in out
+    assert "runs: 8, of them from before: 8; points: 2; policies: 2; seeds: 2" in out
 
 
 def test_the_end_of_a_long_sweep_fits_a_screen(path, tmp_path, capsys, monkeypatch):

@@ -362,6 +362,16 @@ def test_what_iperf3_did_not_measure_is_refused(made, change, told):
     assert told in refusal(made(change(KNOWN["iperf3"][0])))
 
 
+@pytest.mark.parametrize("first", ["2023-11-05 02:00:00,1", "0,NA"])
+def test_a_first_row_of_stamps_or_without_a_rate_has_no_names(made, first):
+    """Columns have numbers then, and the row counts: the rate of the next one second is 2 Mbit/s."""
+    start = "2023-11-05 02:00:" if ":" in first else ""
+    rows = [f"{start}{second:02},2" for second in (1, 2)]
+    trace = read(made("\n".join([first, *rows]) + "\n"), time="1", rate="2", unit="Mbps")
+    assert trace.rate_bps[-1] == 2e6
+    assert trace.duration_s == (3.0 if ":" in first else 2.0)
+
+
 def test_omitted_intervals_and_values_that_are_no_numbers_are_counted(made):
     notes = read(made(KNOWN["iperf3"][0])).notes
     assert notes["left out"] == "1 omitted or empty intervals"

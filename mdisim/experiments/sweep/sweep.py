@@ -248,12 +248,14 @@ def fill(
     progress: Callable[[Tally], None] = no_tally,
     work: Perform = perform,
 ) -> None:
-    """Do those runs of a shard of the plan that are not in the store."""
+    """Do those runs of a shard that are not in the store; with `keep_runs` also those whose tables are not."""
     mine = list(plan.tasks)[shard[0] :: shard[1]]
     there = store.finished().intersection(mine)
     there -= store.forget_damaged(there)
     if retry_failed:
         there -= store.forget_failed(there)
+    if keep_runs:
+        there -= {key for key in there if not (store.directory / RUNS / key).exists()}
     failed = 0
     progress(Tally(len(mine), len(there), 0, len(there)))
     missing = [plan.tasks[key] for key in mine if key not in there]

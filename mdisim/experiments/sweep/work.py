@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mdisim import engine
-from mdisim.experiments.prepare import ExperimentError, Ground, origin_of
+from mdisim.experiments.prepare import ExperimentError, Ground
 from mdisim.folders import INPUTS
 from mdisim.policies.policy import Policy, Recipe
 from mdisim.profiles.profile import Half
@@ -152,9 +152,8 @@ def _run(task: Task) -> dict[str, Any]:
     if task.keep is None:
         done = engine.run(world, policy, task.seed)
     else:
-        ground = _ground(task.cell.place)
-        assert ground.scenario is not None
-        origin = replace(origin_of(ground.scenario, f"../../{INPUTS}"), files={})  # the sweep's directory has them
-        done = replace(ground.run(policy, task.seed), origin=origin)
+        done = _ground(task.cell.place).run(policy, task.seed, recipe=task.cell.recipe, inputs=f"../../{INPUTS}")
+        assert done.origin is not None
+        done = replace(done, origin=replace(done.origin, files={}))  # the sweep's directory has them
         done.save(task.keep, force=True)
     return done.summary()

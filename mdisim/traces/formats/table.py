@@ -20,7 +20,7 @@ from mdisim.traces.trace import Floats, Trace, TraceError
 
 OPTIONS = ("time", "rate", "unit", "gap")
 SEPARATORS = {";": "semicolons", "\t": "tabs", ",": "commas", " ": "blanks"}
-_SIZES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
+_SIZES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _BITS = {"bps": 1.0, "bit/s": 1.0, "b/s": 1.0, "bits/s": 1.0, "bits/sec": 1.0, "B/s": 8.0, "Bytes/s": 8.0}
 UNITS = {f"{p}{unit}": size * bits for p, size in _SIZES.items() for unit, bits in _BITS.items()}
 ABSENT = ("", "-", "nan", "NaN", "NA", "N/A", "null", "None")
@@ -39,7 +39,7 @@ def parse(page: Page, time: str, rate: str, unit: str, gap: str | None = None) -
     separator = _separator(lines[0][1]) if lines else ","
     rows = [(number, _words(line, separator)) for number, line in lines]
     names = [name.strip() for name in rows[0][1]] if rows else []
-    named = bool(np.isnan(to_floats(names)).any())
+    named = not all(map(_is_value, names))
     body = rows[1:] if named else rows
     at = [_place(page, wanted, names, named, separator) for wanted in (time, rate)]
     if not body:
@@ -78,6 +78,11 @@ def columns(line: str) -> tuple[str, list[str]]:
     """What separates the words of a line, in words, and the words."""
     separator = _separator(line)
     return SEPARATORS[separator], [name.strip() for name in _words(line, separator)]
+
+
+def _is_value(word: str) -> bool:
+    """Whether a word is what a row may hold, and no column's name: a number, a stamp, or nothing."""
+    return word in ABSENT or _STAMP.fullmatch(word) is not None or not np.isnan(to_floats([word])[0])
 
 
 def _separator(line: str) -> str:
