@@ -66,12 +66,12 @@ def placed(out: Path | None, name: str, asked: str) -> Path:
     return out or RESULTS / f"{name}-{asked[:8]}"
 
 
-def free(out: Path, force: bool) -> None:
-    """Refuse before the work what could not be written after it."""
+def free(out: Path, force: bool, named: str = "--out") -> None:
+    """Refuse before the work what could not be written after it; `named` is the parameter that says where."""
     if out.exists() and not force:
-        raise click.BadParameter(f"{out} is there already; name another, or say --force", param_hint="--out")
+        raise click.BadParameter(f"{out} is there already; name another, or say --force", param_hint=named)
     if not out.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {out.parent}", param_hint="--out")
+        raise click.BadParameter(f"there is no folder {out.parent}", param_hint=named)
 
 
 def scenario_of(path: str, overrides: tuple[str, ...], allow_code: bool) -> Scenario:

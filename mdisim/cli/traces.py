@@ -61,7 +61,7 @@ def convert(given: str, out: Path, to: str, force: bool, **how: Any) -> None:
     """Write the trace IN to the file OUT in another format."""
     from mdisim.traces import left_out, write
 
-    free(out, force)
+    free(out, force, "OUT")
     made = _load(given, **how)
     missing = left_out(made, to)
     write(made, out, to)
