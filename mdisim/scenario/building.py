@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import inf, nan
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from mdisim import faults, world
 from mdisim.policies.scores import Floats, Outputs
 from mdisim.profiles import CostTable, Profile, device_kinds
+from mdisim.profiles.profile import Half
 from mdisim.routes import routes
 from mdisim.scenario import arrivals as files
 from mdisim.scenario.checks import table_of
@@ -56,8 +58,8 @@ def world_of(spec: Spec, profile: Profile, folders: Folders, traces: Traces) -> 
         devices=tuple(_device(n, e, profile.n_exits, traces) for n, e in zip(there.names, entries, strict=True)),
         links=links,
         sources=_sources(spec, there, folders),
-        samples=_samples(profile.half("test")),
-        calibration=_samples(profile.half("calibration")),
+        samples=_samples(profile, "test"),
+        calibration=_samples(profile, "calibration"),
         stage_s=table.stage_s[rows] / speed,
         head_s=table.head_s[rows] / speed,
         out_bytes=out_bytes,
@@ -162,7 +164,10 @@ def _arrivals(stated: Arrivals, folders: Folders) -> world.Arrivals:
             return world.Arrivals(stated.kind, phase_s=stated.phase)
 
 
-def _samples(half: Profile) -> world.Samples:
+@lru_cache(maxsize=8)
+def _samples(profile: Profile, which: Half) -> world.Samples:
+    """A half of a profile as all worlds have it that are built on that profile."""
+    half = profile.half(which)
     return world.Samples(
         outputs=Outputs(
             logits=half.logits,

@@ -8,8 +8,9 @@ threshold and the promised accuracy at once, which holds only for calibrated exi
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Interval, Le
@@ -162,7 +163,8 @@ class CalibratedPartition:
         device = setting.device(self.device, "device") if self.device else FREE
         self._need_tiers(setting, cut, device, cloud)
         heads = (*(k for k in range(min(cut, K - 1)) if k + 1 not in self.skip), K - 1)
-        exits, threshold = self._planned(setting.calibration, heads, setting.group)
+        recipe = replace(self, skip=tuple(self.skip))  # a list has no hash
+        exits, threshold = _planned(recipe, _Same(setting.calibration), heads, _Same(setting.group))
         where = self._where(setting, cut, device, cloud) if self.offload != "feature" and 0 < cut < K else None
         placement = (device,) * cut + (cloud,) * (K - cut) if where is None else (FREE,) * K
         row = Row((threshold,) * K, tuple(k in heads for k in range(K)), placement, (cloud,))
@@ -198,10 +200,13 @@ class CalibratedPartition:
         devices, ends = ((cloud,), (setting.n_exits,)) if cut == 0 else ((device, cloud), (cut, setting.n_exits))
         need_chain(self.name, setting, Chain(devices, ends), "hidden" if self.offload == "feature" else "input")
 
-    def _planned(
+    def planned(
         self, calibration: Outputs, heads: tuple[int, ...], group: Ints | None
     ) -> tuple[CalibratedExits, float]:
-        """The fitted exits and the threshold; planned thresholds on other samples, and groups, than the fit."""
+        """The fitted exits [heads] and the threshold, of a calibration half with its groups [n].
+
+        Thresholds are planned on other samples, and groups, than the fit.
+        """
         from mdisim.calibration import calibrate, risk
 
         n = len(calibration.label)
@@ -253,3 +258,24 @@ class CalibratedPartition:
             float(way_s[cut]),
             float(way_s[0]),
         )
+
+
+class _Same:
+    """Stands for an object, and equals what stands for the very same one: arrays have neither hash nor ==."""
+
+    def __init__(self, it: Any) -> None:
+        self.it = it
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.it is other.it
+
+    def __hash__(self) -> int:
+        return id(self.it)
+
+
+@lru_cache(maxsize=32)
+def _planned(
+    recipe: CalibratedPartition, calibration: _Same, heads: tuple[int, ...], group: _Same
+) -> tuple[CalibratedExits, float]:
+    """What `planned` says, which takes long: points of a sweep mostly share their calibration half."""
+    return recipe.planned(calibration.it, heads, group.it)
