@@ -192,7 +192,9 @@ def test_packets_lost_do_not_depend_on_the_number_of_a_device(seed: int) -> None
     before = run(lossy, fixed(lossy, placement=1), seed).tasks
     after = run(turned, fixed(turned, placement=2), seed).tasks
     after = after[after.source == "d0"]
-    assert after.bytes_sent.tolist() == before.bytes_sent.tolist()
+    ended = (before.status == "answered").to_numpy() & (after.status == "answered").to_numpy()
+    assert after.bytes_sent[ended].tolist() == before.bytes_sent[ended].tolist()
+    assert ended.sum() >= len(before) - 2  # the end of the run may find the last one on its way
     assert before.bytes_sent.nunique() > 5
 
 
