@@ -36,17 +36,17 @@ class Prices:
 
 def most_by_prices(world: World, demand: Demand, prices: Prices, mix: Sequence[float] | None) -> float:
     """At most so many answers per second, at these prices."""
+    way = _ways(world, prices)
     costs: dict[int, list[Floats]] = {}
     for kind in demand:
-        costs.setdefault(kind.choice, []).append(kind.share * _cheapest(world, kind, prices, mix))
+        costs.setdefault(kind.choice, []).append(kind.share * _cheapest(world, kind, prices, way, mix))
     chosen = np.min([np.concatenate(parts) for parts in costs.values()], axis=0)
     mean = float(chosen.sum())
     return prices.all / mean if mean > 0.0 else float("inf")
 
 
-def _cheapest(world: World, kind: Kind, prices: Prices, mix: Sequence[float] | None) -> Floats:
+def _cheapest(world: World, kind: Kind, prices: Prices, way: Floats, mix: Sequence[float] | None) -> Floats:
     """The least cost of each sample of a kind, [m], from its own source, or from any."""
-    way = _ways(world, prices)
     homes = np.array([source.device for source in world.sources])
     many = max(1, MOST_NUMBERS // (len(way) * len(kind.share)))  # sources at a time
     parts = [_from(world, kind, prices, way, homes[i : i + many]) for i in range(0, len(homes), many)]
@@ -75,10 +75,10 @@ def _from(world: World, kind: Kind, prices: Prices, way: Floats, homes: Ints) ->
     bits = _bits(world, kind)
     born = np.full((len(homes), len(way), len(kind.share)), np.inf)
     born[np.arange(len(homes)), homes] = 0.0
-    least, after = _pass(world, kind, prices, way, homes, _moved(born, way, bits[0]), 0)
+    least, after = _pass(world, kind, prices, way, bits, homes, _moved(born, way, bits[0]), 0)
     for j in range(1, world.n_exits if world.head_s[:, :-1].any() else 1):  # only heads make it worth while
         begun = _moved(after[j - 1], way, bits[0])
-        least = np.minimum(least, _pass(world, kind, prices, way, homes, begun, j)[0])
+        least = np.minimum(least, _pass(world, kind, prices, way, bits, homes, begun, j)[0])
     return least
 
 
@@ -90,13 +90,13 @@ def _bits(world: World, kind: Kind) -> Floats:
 
 
 def _pass(
-    world: World, kind: Kind, prices: Prices, way: Floats, homes: Ints, at: Floats, passed: int
+    world: World, kind: Kind, prices: Prices, way: Floats, bits: Floats, homes: Ints, at: Floats, passed: int
 ) -> tuple[Floats, list[Floats]]:
     """The least cost of an answer [H, m] after so much `at` each device [H, D, m], and what it is by stage.
 
     The heads of the first `passed` exits have been paid for.
     """
-    K, bits = world.n_exits, _bits(world, kind)
+    K = world.n_exits
     least, after = np.full((len(homes), len(kind.share)), np.inf), []
     for k in range(K):
         at = at + (prices.second * world.stage_s[:, k])[:, None] * kind.work[:, k]

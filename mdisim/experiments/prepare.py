@@ -130,7 +130,9 @@ class Ground:
 
         duration_s = self.world.window.duration_s
         done = run(self.world, policy, seed, lambda time_s: progress(min(time_s / duration_s, 1.0)), record)
-        origin = None if self.scenario is None else origin_of(self.scenario, inputs, recipe, seed)
+        origin = self.origin
+        if self.scenario is not None and (recipe is not None or seed != self.scenario.spec.run.seed):
+            origin = origin_of(self.scenario, inputs, recipe, seed)
         return replace(done, origin=origin, parameters=parameters(policy))
 
 

@@ -41,5 +41,5 @@ def simulate(
         A rule answered something impossible.
     """
     ground = Ground.of(scenario)
-    recipe = None if isinstance(policy, Policy) else ground.recipe(policy)
+    recipe = None if policy is None or isinstance(policy, Policy) else ground.recipe(policy)
     return ground.run(ground.alone(policy), ground.seed(seed), progress, record, recipe)
